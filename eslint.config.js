@@ -27,7 +27,7 @@ export default tseslint.config(
       '@stylistic/semi': ['error', 'never'],
       '@stylistic/member-delimiter-style': ['error', { multiline: { delimiter: 'none' } }],
       '@stylistic/max-len': ['error', {
-        code: 125, ignoreUrls: true, ignoreRegExpLiterals: true, ignoreTemplateLiterals: true,
+        code: 130, ignoreUrls: true, ignoreRegExpLiterals: true, ignoreTemplateLiterals: true,
       }],
       '@stylistic/comma-dangle': ['error', 'always-multiline'],
       '@stylistic/no-trailing-spaces': 'error',

@@ -13,15 +13,17 @@ import ts from 'typescript'
 const RANKS: readonly (readonly [rank: string, names: readonly string[]])[] = [
   ['words', [
     'layer.ts', 'call.ts', 'reply.ts', 'clock.ts', 'errors.ts', 'options.ts', 'events.ts',
-    'circuit-state.ts', 'origins.ts', 'trace.ts', 'upstream-error.ts', 'verdict.ts',
+    'circuit-state.ts', 'origins.ts', 'target.ts', 'request.ts', 'gateway-status.ts', 'trace.ts',
+    'upstream-error.ts', 'verdict.ts',
     'words/', 'call/', 'reply/', 'clock/', 'errors/', 'options/', 'events/',
   ]],
   ['policy', ['policy/']],
-  ['layers', ['layers/', 'pool.ts', 'pool/', 'circuit.ts', 'circuit/', 'limit.ts', 'limit/']],
+  ['layers', ['layers/', 'pool.ts', 'pool/', 'circuit.ts', 'circuit/', 'endpoint.ts', 'limit.ts', 'limit/']],
   ['pipeline', ['pipeline.ts']],
   ['upstream', ['upstream.ts', 'upstream/']],
   ['registry', ['registry.ts', 'registry/']],
-  ['client', ['client.ts', 'client/']],
+  ['directory', ['policies.ts', 'explain.ts', 'directory.ts']],
+  ['client', ['redirect.ts', 'perform.ts', 'sender.ts', 'verbs.ts', 'upstream-client.ts', 'client.ts']],
   ['index', ['index.ts']],
 ]
 

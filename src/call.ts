@@ -1,0 +1,123 @@
+import type { Readable } from 'node:stream'
+import type { HeaderFields, Policy, RetryPolicy } from './options.ts'
+import type { Trace } from './trace.ts'
+import type { Phase } from './upstream-error.ts'
+
+/** A body that can be sent as often as needed, because it is all there. */
+export type SolidBody = string | Uint8Array
+/** A body that is consumed as it is sent. */
+export type StreamBody = Readable | AsyncIterable<Uint8Array | string>
+/** A request body. A factory makes a fresh one for each attempt, so that a streamed body can be sent again. */
+export type Body = SolidBody | StreamBody | (() => SolidBody | StreamBody)
+
+/** Everything a {@link Call} is made from. */
+export interface CallInit {
+  readonly policy: Policy
+  readonly trace: Trace
+  readonly method: string
+  /** Path and query. */
+  readonly target: string
+  readonly headers: HeaderFields | undefined
+  readonly body: Body | undefined
+  readonly idempotent: boolean
+  readonly streamed: boolean
+  readonly signal: AbortSignal | undefined
+  readonly maxBodySize: number
+  /** ms, of this call. */
+  readonly deadline: number
+  readonly attemptTimeout: number
+  readonly retry: RetryPolicy | false
+}
+
+/**
+ * What the caller asked, and what travels with it down the stack. One shape for every call, so that the engine keeps it
+ * monomorphic; layers write to the part below the line.
+ */
+export class Call {
+  readonly policy: Policy
+  readonly trace: Trace
+  readonly method: string
+  readonly target: string
+  readonly headers: HeaderFields | undefined
+  readonly body: Body | undefined
+  /** Whether sending it twice asks for no more than sending it once. */
+  readonly idempotent: boolean
+  /** Whether its body can be sent again. */
+  readonly replayable: boolean
+  /** Whether the body of the reply is handed over as a stream. */
+  readonly streamed: boolean
+  readonly signal: AbortSignal | undefined
+  /** Longest body of the reply, in bytes after decoding. */
+  readonly maxBodySize: number
+  readonly retry: RetryPolicy | false
+  readonly startedAt: number
+  /** Longest time it may take, in ms. */
+  readonly deadline: number
+  /** When it must have ended. */
+  readonly deadlineAt: number
+
+  // -- written by layers --
+  /** Longest time the next attempt may take, in ms; a probe's may be shorter. */
+  attemptTimeout: number
+  phase: Phase = 'queue'
+  /** When the attempt in flight began, and how long the endpoint usually takes, in ms. */
+  attemptAt = 0
+  usualLatency = 0
+  /** ms spent waiting for a permit. */
+  queued = 0
+  /** The endpoint of the last attempt, which a retry avoids if it can. */
+  lastEndpoint: object | undefined = undefined
+  /** Whether the one free replay of a stale connection has been used. */
+  replayed = false
+  /** Set once the call has been ended from outside: by its deadline or by the caller. */
+  cancelled = false
+  /** Why; only meaningful when `cancelled`. */
+  reason: unknown = undefined
+  #onCancel: ((reason: unknown) => void) | undefined = undefined
+
+  constructor(init: CallInit) {
+    this.policy = init.policy
+    this.trace = init.trace
+    this.method = init.method
+    this.target = init.target
+    this.headers = init.headers
+    this.body = init.body
+    this.streamed = init.streamed
+    this.signal = init.signal
+    this.maxBodySize = init.maxBodySize
+    this.retry = init.retry
+    this.idempotent = init.idempotent
+    this.replayable = !isOneShot(init.body)
+    this.startedAt = init.trace.startedAt
+    this.deadline = init.deadline
+    this.deadlineAt = this.startedAt + init.deadline
+    this.attemptTimeout = init.attemptTimeout
+  }
+
+  /**
+   * Names what is to be told when the call is ended from outside. A call waits for one thing at a time (a permit, a
+   * back-off, a reply), so there is one listener; this is what saves an AbortController per call.
+   */
+  whenCancelled(listener: ((reason: unknown) => void) | undefined): void {
+    this.#onCancel = listener
+  }
+
+  /** Ends what the call waits for, but not the call: an attempt may take too long and another follow. */
+  interrupt(reason: unknown): void {
+    const listener = this.#onCancel
+    this.#onCancel = undefined
+    listener?.(reason)
+  }
+
+  /** Ends the call from outside, once. Whatever it waits for settles with `reason`. */
+  cancel(reason: unknown): void {
+    if (this.cancelled) return
+    this.cancelled = true
+    this.reason = reason
+    this.interrupt(reason)
+  }
+}
+
+/** Whether a body is gone once it has been sent. */
+export const isOneShot = (body: Body | undefined): boolean =>
+  typeof body === 'object' && !(body instanceof Uint8Array)

@@ -1,0 +1,121 @@
+import { systemEnv } from './clock.ts'
+import { Directory } from './directory.ts'
+import type { Explanation } from './explain.ts'
+import { checkClient, type ClientOptions, type UpstreamOptions } from './options.ts'
+import type { Reply } from './reply.ts'
+import { requestOf, type CallOptions } from './request.ts'
+import { Sender } from './sender.ts'
+import { split, splitPlain } from './target.ts'
+import { UpstreamClient } from './upstream-client.ts'
+import type { UpstreamSnapshot } from './upstream.ts'
+import { replyPromise, Verbs, type ReplyPromise } from './verbs.ts'
+
+/**
+ * One client in front of every upstream a service calls. Make one per process and share it: connections, circuits and
+ * budgets
+ * are its own.
+ */
+export class Client extends Verbs<string | URL> implements AsyncDisposable {
+  readonly #directory: Directory
+  readonly #sender: Sender
+  #closed: Promise<void> | undefined
+
+  /** @internal */
+  constructor(options: ClientOptions) {
+    super()
+    checkClient(options)
+    const env = options.env ?? systemEnv
+    this.#directory = new Directory(options, env)
+    this.#sender = new Sender(this.#directory, env)
+  }
+
+  /**
+   * Sends a request to a URL. The reply's body is buffered.
+   *
+   * Rejects with an UpstreamError, whose subclass says what happened; with the signal's own reason; or with an
+   * OptionError.
+   */
+  request(method: string, url: string | URL, options?: CallOptions): ReplyPromise {
+    return replyPromise(this.#send(method, url, options, false))
+  }
+
+  /**
+   * Sends a request and gives the reply at its headers, its body as a stream. Read it, or destroy it: it holds a
+   * permit.
+   */
+  stream(method: string, url: string | URL, options?: CallOptions): Promise<Reply> {
+    return this.#send(method, url, options, true)
+  }
+
+  /** The upstream configured under a name or an origin. @throws OptionError if there is none. */
+  upstream(name: string): UpstreamClient {
+    return new UpstreamClient(this.#directory.named(name), this.#sender)
+  }
+
+  /**
+   * Lays options over those of an upstream configured by name or origin, while it runs: its circuits, windows, budget
+   * and
+   * connections stay. All of it is taken or, when something is wrong, nothing.
+   * @throws OptionError
+   */
+  configure(name: string, options: UpstreamOptions): void {
+    this.#directory.configure(name, options)
+  }
+
+  /**
+   * Says what would happen to a call of this URL and why: its policy and where that is from, its circuit, and when it
+   * will probe.
+   */
+  explain(url: string | URL): Explanation {
+    return this.#directory.explain(split(url).origin)
+  }
+
+  /** Every upstream the client knows now. */
+  snapshot(): UpstreamSnapshot[] {
+    return this.#directory.all().map(upstream => upstream.snapshot())
+  }
+
+  /** Takes no new calls, lets those in flight finish or meet their deadline, then closes all connections. */
+  close(): Promise<void> {
+    this.#sender.closing = true
+    this.#closed ??= this.#directory.drain()
+    return this.#closed
+  }
+
+  /** Takes no new calls, ends those in flight, and closes all connections now. */
+  async destroy(): Promise<void> {
+    this.#sender.closing = true
+    await this.#directory.destroy()
+  }
+
+  /** The same as `close()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #send(method: string, url: string | URL, options: CallOptions | undefined, streamed: boolean): Promise<Reply> {
+    try {
+      const request = requestOf(method, options)
+      // A plain URL of a known upstream needs no parsing: this is the way of nearly every call.
+      const plain = typeof url === 'string' ? splitPlain(url) : undefined
+      const known = plain === undefined ? undefined : this.#directory.known(plain.origin)
+      if (plain !== undefined && known !== undefined) return this.#sender.send(known, plain, request, streamed)
+      const parsed = split(url)
+      const upstream = this.#directory.at(parsed.origin, request.method, parsed.target)
+      return this.#sender.send(upstream, parsed, request, streamed)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+}
+
+/**
+ * Makes a client.
+ *
+ * @example
+ * const client = createClient({ deadline: 2_000 })
+ * const invoice = await client.get('http://payments.internal:8080/invoices/7').json()
+ *
+ * @throws OptionError when an option makes no sense: it names the option, the value and what was expected.
+ */
+export const createClient = (options: ClientOptions = {}): Client => new Client(options)

@@ -1,0 +1,123 @@
+import type { Env } from './clock.ts'
+import { LimitExceededError, OptionError } from './errors.ts'
+import { explanation, type Explanation } from './explain.ts'
+import { checkUpstream, DEFAULTS, type ClientOptions, type UpstreamOptions } from './options.ts'
+import { Policies, sourceOf, type PolicySource } from './policies.ts'
+import { mergeOptions } from './policy/resolve.ts'
+import { Registry } from './registry.ts'
+import { Trace } from './trace.ts'
+import { Upstream } from './upstream.ts'
+
+/** An upstream somebody configured, with what they said of it; it is never forgotten. */
+interface Entry {
+  readonly upstream: Upstream
+  options: UpstreamOptions
+  source: PolicySource
+}
+
+/**
+ * Every upstream of a client: those configured by name or origin, which stay, and the bounded registry of all others.
+ */
+export class Directory {
+  readonly #env: Env
+  readonly #max: number
+  readonly #policies: Policies
+  readonly #registry: Registry
+  readonly #byName = new Map<string, Entry>()
+  readonly #byOrigin = new Map<string, Upstream>()
+
+  constructor(options: ClientOptions, env: Env) {
+    this.#env = env
+    this.#max = options.maxUpstreams ?? DEFAULTS.client.maxUpstreams
+    this.#policies = new Policies(options)
+    this.#registry = new Registry(this.#max, options.idleTimeout ?? DEFAULTS.client.idleTimeout, env)
+    for (const { name, origins, options: own } of this.#policies.configured) this.#add(name, origins, own)
+  }
+
+  /** The upstream of an origin if there is one already; there is none for an origin that may not be called. */
+  known(origin: string): Upstream | undefined {
+    return this.#byOrigin.get(origin) ?? this.#registry.get(origin)
+  }
+
+  /**
+   * The upstream of an origin, made if need be. @throws OptionError when it is not allowed, LimitExceededError when
+   * there are too many.
+   */
+  at(origin: string, method: string, target: string): Upstream {
+    if (!this.#policies.allows(origin)) throw new OptionError('url', origin, 'an origin that the option allow permits')
+    const found = this.known(origin)
+    if (found !== undefined) return found
+    const made = this.#registry.add(origin, () =>
+      new Upstream(origin, [origin], this.#policies.forOrigin(origin).policy, this.#env))
+    if (made !== undefined) return made
+    const trace = new Trace(origin, method, target, this.#env.clock.now())
+    trace.mark('refused: no place for another upstream', trace.startedAt)
+    throw new LimitExceededError(trace, 'upstreams', this.#max)
+  }
+
+  /** Whether `allow` permits an origin. */
+  allows(origin: string): boolean {
+    return this.#policies.allows(origin)
+  }
+
+  /** The upstream configured by a name or origin. @throws OptionError */
+  named(name: string): Upstream {
+    return this.#entry(name).upstream
+  }
+
+  /** Lays options over an upstream's own; all or nothing. @throws OptionError */
+  configure(name: string, options: UpstreamOptions): void {
+    const entry = this.#entry(name)
+    checkUpstream(options, sourceOf(name))
+    for (const fixed of ['pool', 'url'] as const) {
+      if (Object.hasOwn(options, fixed)) {
+        throw new OptionError(`${sourceOf(name)}.${fixed}`, 'a change while running', 'it to be set when the client is made')
+      }
+    }
+    const merged = mergeOptions(entry.options, options)
+    const source = this.#policies.forConfigured(merged, sourceOf(name))
+    entry.options = merged
+    entry.source = source
+    entry.upstream.tune(source.policy)
+  }
+
+  /** What would happen to a call of an origin, and why. */
+  explain(origin: string): Explanation {
+    const upstream = this.known(origin)
+    const entry = upstream === undefined ? undefined : this.#byName.get(upstream.name)
+    return explanation(
+      upstream?.name ?? origin, origin, this.allows(origin),
+      entry?.source ?? this.#policies.forOrigin(origin), upstream?.snapshot(),
+    )
+  }
+
+  /** All there are now. */
+  all(): Upstream[] {
+    return [...[...this.#byName.values()].map(({ upstream }) => upstream), ...this.#registry.all()]
+  }
+
+  /** Finishes what is in flight everywhere, then closes all connections. */
+  async drain(): Promise<void> {
+    await Promise.all([this.#registry.drain(), ...[...this.#byName.values()].map(({ upstream }) => upstream.drain())])
+  }
+
+  /** Ends everything now. */
+  async destroy(): Promise<void> {
+    await Promise.all(this.all().map(upstream => upstream.destroy()))
+  }
+
+  #add(name: string, origins: readonly string[], options: UpstreamOptions): void {
+    const source = this.#policies.forConfigured(options, sourceOf(name))
+    const upstream = new Upstream(name, origins, source.policy, this.#env)
+    this.#byName.set(name, { upstream, options, source })
+    // One that `allow` leaves out can be called by its name only.
+    for (const origin of origins) if (this.allows(origin)) this.#byOrigin.set(origin, upstream)
+  }
+
+  #entry(name: string): Entry {
+    const entry = this.#byName.get(name)
+    if (entry !== undefined) return entry
+    const known = [...this.#byName.keys()].join(', ')
+    throw new OptionError('upstream', `'${name}'`, known === '' ? 'one of upstreams, of which there is none' : `one of ${known}`)
+  }
+}

@@ -1,0 +1,94 @@
+import type { Call } from './call.ts'
+import type { Circuit } from './circuit.ts'
+import type { Env } from './clock.ts'
+import { CircuitOpenError } from './errors.ts'
+import type { Send } from './layer.ts'
+import { Latency } from './policy/latency.ts'
+import type { Pool } from './pool/pool.ts'
+
+/** One address of an upstream: its circuit, its connections, and what is known of it. */
+export class Endpoint {
+  readonly origin: string
+  readonly pool: Pool
+  readonly latency = new Latency()
+  /** Undefined while the breaker is switched off. */
+  circuit: Circuit | undefined
+  /** Attempts in flight. */
+  inFlight = 0
+  /** Its own layers, down to the wire; set by the pipeline. */
+  send: Send
+
+  constructor(origin: string, pool: Pool, circuit: Circuit | undefined) {
+    this.origin = origin
+    this.pool = pool
+    this.circuit = circuit
+    this.send = pool.send
+  }
+
+  admits(now: number): boolean {
+    return this.circuit === undefined || this.circuit.admits(now)
+  }
+
+  opensIn(now: number): number {
+    return this.circuit === undefined ? 0 : this.circuit.opensIn(now)
+  }
+
+  /** Refuses a call, and counts it as demand for a probe. */
+  refuse(call: Call, now: number): CircuitOpenError {
+    const { circuit } = this
+    circuit?.refuse()
+    const opensIn = circuit?.opensIn(now)
+    call.trace.mark('refused: circuit open', now)
+    return new CircuitOpenError(call.trace, circuit?.why(now) ?? 'lost a race', opensIn === Infinity ? undefined : opensIn)
+  }
+}
+
+/** The endpoints of an upstream, most of the time one. */
+export class Endpoints {
+  readonly all: readonly Endpoint[]
+  readonly #env: Env
+
+  constructor(all: readonly Endpoint[], env: Env) {
+    this.all = all
+    this.#env = env
+  }
+
+  /** In how many ms some endpoint may admit a call; Infinity if nobody knows. */
+  opensIn(now: number): number {
+    let soonest = Infinity
+    for (const endpoint of this.all) soonest = Math.min(soonest, endpoint.opensIn(now))
+    return soonest
+  }
+
+  /** The error for a call that no endpoint would admit now; undefined if one would. */
+  refusal(call: Call, now: number): CircuitOpenError | undefined {
+    for (const endpoint of this.all) if (endpoint.admits(now)) return undefined
+    return this.refuse(call, now)
+  }
+
+  /** The refusal by the endpoint that will open first. */
+  refuse(call: Call, now: number): CircuitOpenError {
+    const [first, ...others] = this.all as readonly [Endpoint, ...Endpoint[]]
+    let soonest = first
+    for (const endpoint of others) {
+      endpoint.circuit?.refuse()
+      if (endpoint.opensIn(now) < soonest.opensIn(now)) soonest = endpoint
+    }
+    return soonest.refuse(call, now)
+  }
+
+  /**
+   * Of the endpoints that admit the call, the less busy of two picked at random ("The Power of Two Choices in
+   * Randomized Load
+   * Balancing", Mitzenmacher 2001), other than the last one tried if possible.
+   */
+  pick(call: Call, now: number): Endpoint | undefined {
+    if (this.all.length === 1) return this.all[0]
+    const admitting = this.all.filter(endpoint => endpoint.admits(now))
+    const fresh = admitting.filter(endpoint => endpoint !== call.lastEndpoint)
+    const choices = fresh.length > 0 ? fresh : admitting
+    const one = choices[Math.floor(this.#env.random() * choices.length)]
+    const other = choices[Math.floor(this.#env.random() * choices.length)]
+    return one !== undefined && other !== undefined && other.inFlight < one.inFlight ? other : one
+  }
+}

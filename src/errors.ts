@@ -1,0 +1,210 @@
+import type { Reply } from './reply.ts'
+import { round, UpstreamError, type CallReport, type Phase } from './upstream-error.ts'
+import type { Sent, Verdict } from './verdict.ts'
+
+export { UpstreamError, type CallReport, type StopReason, type TimelineEntry } from './upstream-error.ts'
+
+/** We refused the call ourselves: it never left this process and is safe to send elsewhere. */
+export abstract class RejectedError extends UpstreamError {
+  /** When to try again, in ms from now; undefined if nobody knows. */
+  readonly retryAfter: number | undefined
+
+  constructor(report: CallReport, retryAfter?: number) {
+    super(report, 'never', 'none')
+    this.retryAfter = retryAfter
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), ...(this.retryAfter === undefined ? {} : { retryAfter: this.retryAfter }) }
+  }
+}
+
+/** No endpoint of the upstream admits calls: its circuit is open, half-open with all probes out, ramping, or held. */
+export class CircuitOpenError extends RejectedError {
+  readonly code = 'ERR_CIRCUIT_OPEN'
+  /** Why the circuit does not admit the call, e.g. `failure rate`. */
+  readonly reason: string
+
+  constructor(report: CallReport, reason: string, retryAfter: number | undefined) {
+    super(report, retryAfter)
+    this.reason = reason
+  }
+
+  protected get summary(): string {
+    const when = this.retryAfter === undefined ? '' : `, next probe in ${round(this.retryAfter)} ms`
+    return `circuit open: ${this.reason}${when}`
+  }
+}
+
+/** Which bound a call ran into. */
+export type LimitKind = 'permits' | 'queue' | 'queue timeout' | 'upstreams'
+
+/** There was no permit, and no place to wait for one or no time left to. */
+export class LimitExceededError extends RejectedError {
+  readonly code = 'ERR_LIMIT_EXCEEDED'
+  /** Which bound it was. */
+  readonly kind: LimitKind
+  /** The value of that bound. */
+  readonly limit: number
+
+  constructor(report: CallReport, kind: LimitKind, limit: number) {
+    super(report)
+    this.kind = kind
+    this.limit = limit
+  }
+
+  protected get summary(): string {
+    switch (this.kind) {
+      case 'permits': return `all ${this.limit} permits are taken and there is no queue`
+      case 'queue': return `all permits are taken and ${this.limit} calls wait already`
+      case 'queue timeout': return `no permit within ${this.limit} ms`
+      case 'upstreams': return `all ${this.limit} upstreams are busy or open; raise maxUpstreams`
+    }
+  }
+}
+
+/** The client or the upstream is being closed and takes no new calls. */
+export class DrainingError extends RejectedError {
+  readonly code = 'ERR_DRAINING'
+
+  protected get summary(): string {
+    return 'the client is closing'
+  }
+}
+
+/** Time ran out. */
+export abstract class TimeoutError extends UpstreamError {
+  /** The limit that passed, in ms. */
+  readonly timeout: number
+  /** What was being waited for. */
+  readonly phase: Phase
+
+  constructor(report: CallReport, timeout: number, phase: Phase, sent: Sent, verdict: Verdict) {
+    super(report, sent, verdict)
+    this.timeout = timeout
+    this.phase = phase
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), timeout: this.timeout, phase: this.phase }
+  }
+}
+
+/** The call's deadline passed. */
+export class DeadlineExceededError extends TimeoutError {
+  readonly code = 'ERR_DEADLINE_EXCEEDED'
+
+  protected get summary(): string {
+    return `deadline of ${round(this.timeout)} ms passed in ${this.phase}`
+  }
+}
+
+/** One attempt took longer than it may. */
+export class AttemptTimeoutError extends TimeoutError {
+  readonly code = 'ERR_ATTEMPT_TIMEOUT'
+
+  protected get summary(): string {
+    return `attempt took longer than ${round(this.timeout)} ms, in ${this.phase}`
+  }
+}
+
+/**
+ * Whose doing a failed connection was. `nobody`: a kept-alive connection had gone stale, or an HTTP/2 stream was never
+ * processed.
+ */
+export type Blame = 'upstream' | 'process' | 'nobody'
+
+/** The connection could not be made or broke; `cause` is undici's or Node's error. */
+export class ConnectionError extends UpstreamError {
+  readonly code = 'ERR_CONNECTION'
+  /** Node's or undici's code, e.g. `ECONNREFUSED`. */
+  readonly reason: string
+  /**
+   * Whose doing it was: the upstream's, this process's own (out of descriptors, ports or memory), or nobody's (a stale
+   * connection).
+   */
+  readonly blame: Blame
+
+  constructor(report: CallReport, reason: string, sent: Sent, blame: Blame, cause: unknown) {
+    super(report, sent, blame === 'upstream' ? 'gateway' : 'none', cause)
+    this.reason = reason
+    this.blame = blame
+  }
+
+  protected get summary(): string {
+    if (this.blame === 'process') return `this process is out of resources (${this.reason})`
+    return this.sent === 'never' ? `could not connect (${this.reason})` : `connection failed (${this.reason})`
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), reason: this.reason, blame: this.blame }
+  }
+}
+
+/** The upstream answered with something that is not a complete, valid response within bounds. */
+export class ResponseError extends UpstreamError {
+  readonly code = 'ERR_BAD_RESPONSE'
+  /** What was wrong with it. */
+  readonly reason: string
+
+  constructor(report: CallReport, reason: string, verdict: Verdict, cause?: unknown) {
+    super(report, 'maybe', verdict, cause)
+    this.reason = reason
+  }
+
+  protected get summary(): string {
+    return `bad response: ${this.reason}`
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), reason: this.reason }
+  }
+}
+
+/** The upstream answered with a status of 400 or more; `throwOnStatus: false` gives the reply instead. */
+export class StatusError extends UpstreamError {
+  readonly code = 'ERR_STATUS'
+  readonly status: number
+  /** The response's headers. Not enumerable and not in `toJSON()`, so that no logger prints a cookie. */
+  declare readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The first 1,024 bytes of the body as text; not enumerable either. */
+  declare readonly body: string
+  /** The reply it was made of. @internal */
+  declare readonly reply: Reply
+
+  constructor(report: CallReport, reply: Reply) {
+    super(report, 'yes', reply.verdict)
+    this.status = reply.status
+    this.stopped = reply.stopped
+    Object.defineProperty(this, 'headers', { value: reply.headers })
+    Object.defineProperty(this, 'body', { value: reply.excerpt })
+    Object.defineProperty(this, 'reply', { value: reply })
+  }
+
+  protected get summary(): string {
+    return `status ${this.status}`
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), status: this.status }
+  }
+}
+
+/** An option that makes no sense: names the option, the value given and what was expected. */
+export class OptionError extends TypeError {
+  readonly code = 'ERR_OPTION'
+  /** Where, e.g. `upstreams.payments.breaker.failureRate`. */
+  readonly option: string
+  /** What would have been right. */
+  readonly expected: string
+
+  constructor(option: string, given: string, expected: string) {
+    super(`${option}: expected ${expected}, got ${given}`)
+    this.option = option
+    this.expected = expected
+  }
+
+  override get name(): string {
+    return 'OptionError'
+  }
+}

@@ -1,0 +1,45 @@
+import type { PolicySource } from './policies.ts'
+import type { Policy } from './options.ts'
+import type { UpstreamSnapshot } from './upstream.ts'
+
+/** What would happen to a call of a URL, and why. */
+export interface Explanation {
+  /** The upstream's name, or its origin. */
+  readonly upstream: string
+  readonly origin: string
+  /** Whether `allow` lets it be called. */
+  readonly allowed: boolean
+  /** Where its policy comes from, e.g. `defaults` or `upstreams.payments`. */
+  readonly source: string
+  readonly policy: Policy
+  /** Undefined while nobody has called it. */
+  readonly snapshot: UpstreamSnapshot | undefined
+  /** All of it in words, for a log or a terminal. */
+  readonly text: string
+}
+
+/** Puts an explanation together. */
+export function explanation(
+  upstream: string, origin: string, allowed: boolean, { policy, source }: PolicySource, snapshot: UpstreamSnapshot | undefined,
+): Explanation {
+  const lines = [
+    `${upstream}${upstream === origin ? '' : ` (${origin})`}: policy from ${source}`,
+    ...(allowed ? [] : ['  not allowed: calls are refused by the option allow']),
+    `  deadline ${policy.deadline} ms, attempt ${policy.attemptTimeout} ms, `
+    + (policy.retry === false ? 'no retries' : `${policy.retry.limit} retries at most`),
+    ...(snapshot === undefined ? ['  not called yet: no circuit, no connections'] : stateOf(snapshot)),
+  ]
+  return { upstream, origin, allowed, source, policy, snapshot, text: lines.join('\n') }
+}
+
+const percent = (ratio: number): string => `${Math.round(ratio * 100)} %`
+
+function stateOf({ endpoints, limit, budget }: UpstreamSnapshot): string[] {
+  return [
+    ...endpoints.map(({ origin, circuit, why, probeIn, calls, failureRate }) =>
+      `  ${origin}: circuit ${circuit} (${why}), ${percent(failureRate)} of ${calls} calls in the window failed`
+      + (probeIn === undefined ? '' : `, next probe in ${Math.ceil(probeIn)} ms at the latest`)),
+    `  limit: ${limit.inFlight} of ${limit.max} permits taken, ${limit.queued} waiting; `
+    + `budget: ${Math.floor(budget.tokens)} of ${budget.capacity} tokens`,
+  ]
+}

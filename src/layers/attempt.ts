@@ -1,0 +1,78 @@
+import type { Call } from '../call.ts'
+import { wallClock, type Env } from '../clock.ts'
+import type { Endpoint } from '../endpoint.ts'
+import { AttemptTimeoutError, UpstreamError } from '../errors.ts'
+import { channels } from '../events.ts'
+import type { Layer } from '../layer.ts'
+import { retryAfter } from '../policy/retry-after.ts'
+import { verdictOfStatus, verdictOfTimeout } from '../policy/verdict.ts'
+import { atEnd, type Reply } from '../reply.ts'
+
+/**
+ * One try on the wire: counts it, gives it its own time limit, and says what the outcome proves. The limit covers a
+ * buffered
+ * body; a streamed one is the deadline's matter once its headers are there.
+ */
+export const attempt = (env: Env, endpoint: Endpoint): Layer => next => call => {
+  if (call.cancelled) return Promise.reject(call.reason)
+  const { clock } = env
+  const startedAt = clock.now()
+  call.trace.attempts++
+  call.attemptAt = startedAt
+  call.usualLatency = endpoint.latency.usual
+  call.lastEndpoint = endpoint
+  endpoint.inFlight++
+  // The deadline's own timer does for an attempt that may take all that is left.
+  const timer = startedAt + call.attemptTimeout < call.deadlineAt
+    ? clock.after(call.attemptTimeout, () => { call.interrupt(tookTooLong(call, env)) })
+    : undefined
+  const sent = next(call).then(
+    reply => {
+      timer?.cancel()
+      judge(reply, call, clock.now() - startedAt)
+      return reply
+    },
+    (error: unknown) => {
+      timer?.cancel()
+      const now = clock.now()
+      call.trace.mark(`attempt ${call.trace.attempts} to ${endpoint.origin} failed: ${nameOf(error)}`, now)
+      throw error
+    },
+  )
+  return atEnd(sent, (reply, error) => {
+    endpoint.inFlight--
+    const duration = clock.now() - startedAt
+    if (error === undefined && reply?.verdict === 'healthy' && clock.stalledAt < startedAt) endpoint.latency.record(duration)
+    if (channels.attemptEnd.hasSubscribers) publish(call, endpoint, duration, reply, error)
+  })
+}
+
+/** Notes on a reply what it proves and how it came about. */
+function judge(reply: Reply, call: Call, headersAfter: number): void {
+  const { status, headers } = reply
+  reply.attempts = call.trace.attempts
+  reply.queued = call.queued
+  reply.headersAfter = headersAfter
+  if (status < 400) return
+  reply.retryAfter = retryAfter(headers['retry-after'], wallClock)
+  reply.verdict = verdictOfStatus(status, reply.retryAfter !== undefined)
+  const event = `attempt ${reply.attempts}: status ${status} after ${Math.round(headersAfter)} ms`
+  call.trace.mark(event, call.attemptAt + headersAfter)
+}
+
+function tookTooLong(call: Call, { clock }: Env): AttemptTimeoutError {
+  const verdict = verdictOfTimeout(clock.now() - call.attemptAt, call.usualLatency, clock.stalledAt >= call.attemptAt)
+  const sent = call.phase === 'connect' && call.trace.attempts === 1 ? 'never' : 'maybe'
+  return new AttemptTimeoutError(call.trace, call.attemptTimeout, call.phase, sent, verdict)
+}
+
+const nameOf = (error: unknown): string => (error instanceof UpstreamError ? error.code : 'aborted')
+
+function publish(call: Call, endpoint: Endpoint, duration: number, reply: Reply | undefined, error: unknown): void {
+  const failure = error instanceof UpstreamError ? error : undefined
+  channels.attemptEnd.publish({
+    upstream: call.trace.upstream, endpoint: endpoint.origin, method: call.method, attempt: call.trace.attempts, duration,
+    verdict: failure?.verdict ?? (error === undefined ? reply?.verdict ?? 'none' : 'none'),
+    ...(reply === undefined ? {} : { status: reply.status }), ...(failure === undefined ? {} : { error: failure.code }),
+  })
+}

@@ -1,0 +1,37 @@
+import type { Env } from '../clock.ts'
+import type { Endpoint } from '../endpoint.ts'
+import { UpstreamError } from '../errors.ts'
+import type { Layer } from '../layer.ts'
+import type { BreakerPolicy } from '../options.ts'
+import { atEnd, type Reply } from '../reply.ts'
+import type { Verdict } from '../verdict.ts'
+
+/**
+ * Asks the endpoint's circuit for admission and tells it the outcome, when the whole body has come or failed to. The
+ * circuit
+ * hears only what the endpoint itself did.
+ */
+export const breaker = (env: Env, endpoint: Endpoint): Layer => next => call => {
+  const { circuit } = endpoint
+  const policy = call.policy.breaker
+  if (circuit === undefined || policy === false) return next(call)
+  const startedAt = env.clock.now()
+  const admission = circuit.admit(startedAt)
+  if (admission === 0) return Promise.reject(endpoint.refuse(call, startedAt))
+  if (admission < 0) call.attemptTimeout = Math.min(call.attemptTimeout, policy.probeTimeout)
+  return atEnd(next(call), (reply, error) => {
+    const now = env.clock.now()
+    circuit.settle(admission, verdictOf(reply, error), env.clock.stalledAt >= startedAt ? undefined : now - startedAt, now)
+    if (reply?.retryAfter !== undefined && holds(reply, policy)) circuit.hold(reply.retryAfter, now)
+  })
+}
+
+/** A 503's Retry-After speaks for the endpoint; a 429's may be about one tenant's quota. */
+const holds = (reply: Reply, policy: BreakerPolicy): boolean =>
+  reply.status === 503 || (reply.status === 429 && policy.holdOn429)
+
+/** What is not one of our errors (the caller's abort) proves nothing. */
+const verdictOf = (reply: Reply | undefined, error: unknown): Verdict => {
+  if (error === undefined) return reply?.verdict ?? 'none'
+  return error instanceof UpstreamError ? error.verdict : 'none'
+}

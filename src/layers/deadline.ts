@@ -1,0 +1,41 @@
+import type { Call } from '../call.ts'
+import type { Env } from '../clock.ts'
+import { DeadlineExceededError } from '../errors.ts'
+import type { Layer } from '../layer.ts'
+import { verdictOfTimeout } from '../policy/verdict.ts'
+import { atEnd } from '../reply.ts'
+
+const IN_FLIGHT: ReadonlySet<string> = new Set(['connect', 'headers', 'body'])
+
+/**
+ * One limit for the whole call, from its start to the end of the reply's body: queue, connect, headers, body, back-off.
+ * The
+ * caller's own AbortSignal ends it the same way, with its own reason.
+ */
+export const deadline = (env: Env): Layer => next => call => {
+  const { signal } = call
+  if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+  const timer = env.clock.after(call.deadlineAt - env.clock.now(), late => { call.cancel(exceeded(call, env, late)) })
+  if (signal === undefined) return atEnd(next(call), () => { timer.cancel() })
+
+  const abort = (): void => {
+    call.trace.mark('aborted by the caller', env.clock.now())
+    call.cancel(signal.reason)
+  }
+  signal.addEventListener('abort', abort, { once: true })
+  return atEnd(next(call), () => {
+    timer.cancel()
+    signal.removeEventListener('abort', abort)
+  })
+}
+
+function exceeded(call: Call, env: Env, late: number): DeadlineExceededError {
+  const now = env.clock.now()
+  const { phase, trace } = call
+  trace.mark(late > 1_000 ? `deadline passed in ${phase}; the event loop was blocked` : `deadline passed in ${phase}`, now)
+  const inFlight = IN_FLIGHT.has(phase)
+  const stalled = env.clock.stalledAt >= call.attemptAt
+  const verdict = inFlight ? verdictOfTimeout(now - call.attemptAt, call.usualLatency, stalled) : 'none'
+  const sent = trace.attempts === 0 || (trace.attempts === 1 && phase === 'connect') ? 'never' : 'maybe'
+  return new DeadlineExceededError(trace, call.deadline, phase, sent, verdict)
+}

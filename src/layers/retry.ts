@@ -1,0 +1,157 @@
+import pRetry from 'p-retry'
+import type { Call } from '../call.ts'
+import type { Env } from '../clock.ts'
+import { DeadlineExceededError, RejectedError, StatusError, UpstreamError, type StopReason } from '../errors.ts'
+import { channels } from '../events.ts'
+import type { Layer, Send } from '../layer.ts'
+import type { RetryPolicy } from '../options.ts'
+import { backoff } from '../policy/backoff.ts'
+import type { Budget } from '../policy/budget.ts'
+import { failed } from '../policy/verdict.ts'
+import type { Reply } from '../reply.ts'
+
+/** Says in how many ms some endpoint may admit a call: 0 is now, Infinity is nobody knows. */
+export interface Gate {
+  opensIn(now: number): number
+}
+
+/**
+ * Tries again: while the call may be repeated, it fits the deadline, the circuit lets it and the budget pays. p-retry
+ * counts
+ * the attempts; the wait is ours, on our clock, and ends at once when the call is ended. When no further attempt is
+ * made the
+ * caller gets the last real failure, which says why.
+ *
+ * p-retry is entered with the first failure in hand: a call that succeeds at once does not pay for it.
+ */
+export const retry = (env: Env, budget: Budget, gate: Gate): Layer => next => call => {
+  const policy = call.retry
+  if (policy === false) return next(call)
+  return next(call).then(
+    reply => {
+      const failure = failureOf(reply, call, policy)
+      if (failure !== undefined) return again(failure, { env, budget, gate, next, call, policy })
+      if (!failed(reply.verdict)) budget.deposit(0)
+      return reply
+    },
+    (error: unknown) => {
+      if (!isRetryable(error)) throw error
+      return again(error, { env, budget, gate, next, call, policy })
+    },
+  )
+}
+
+interface Parts {
+  readonly env: Env
+  readonly budget: Budget
+  readonly gate: Gate
+  readonly next: Send
+  readonly call: Call
+  readonly policy: RetryPolicy
+}
+
+/** A reply whose status asks for another attempt, as an error. */
+const failureOf = (reply: Reply, call: Call, policy: RetryPolicy): StatusError | undefined =>
+  policy.statuses.includes(reply.status) ? new StatusError(call.trace, reply) : undefined
+
+/**
+ * Whether another attempt could end differently: not after a refusal, a passed deadline, or a mistake or abort of the
+ * caller's.
+ */
+const isRetryable = (error: unknown): error is UpstreamError =>
+  error instanceof UpstreamError && !(error instanceof RejectedError) && !(error instanceof DeadlineExceededError)
+  && error.verdict !== 'healthy'
+
+/** Every attempt after the first, and what becomes of the call. */
+async function again(first: UpstreamError, parts: Parts): Promise<Reply> {
+  const { budget, next, call, policy } = parts
+  let last = first
+  let stopped: StopReason | undefined
+  let spent = 0
+
+  const attempt = async (number: number): Promise<Reply> => {
+    if (number === 1) throw first
+    const reply = await next(call)
+    const failure = failureOf(reply, call, policy)
+    if (failure === undefined) return reply
+    throw failure
+  }
+  const shouldRetry = async ({ error }: { error: Error }): Promise<boolean> => {
+    if (!isRetryable(error)) return false
+    last = error
+    const wait = delay(error, call.trace.attempts, parts)
+    stopped = whyStop(error, wait, parts)
+    if (stopped !== undefined) return false
+    spent = budget.withdraw(error.verdict === 'throttled')
+    if (spent === 0) {
+      stopped = 'budget'
+      return false
+    }
+    if (error instanceof StatusError) error.reply.discard()
+    await pause(wait, parts)
+    return true
+  }
+
+  try {
+    const reply = await pRetry(attempt, { retries: policy.limit, minTimeout: 0, shouldRetry })
+    if (!failed(reply.verdict)) budget.deposit(spent)
+    return reply
+  } catch (error) {
+    if (call.cancelled) throw call.reason
+    // The circuit opened, or the queue filled, while it waited: the failure before that is the real one.
+    if (error instanceof RejectedError) stopped = error.code === 'ERR_CIRCUIT_OPEN' ? 'circuit open' : 'queue full'
+    else if (isRetryable(error)) last = error
+    else throw error
+    return giveUp(last, stopped ?? 'limit', parts)
+  }
+}
+
+/** How long to wait before the next attempt, in ms: what the upstream asks for, else back-off with full jitter. */
+function delay(error: UpstreamError, attempts: number, { env, policy }: Parts): number {
+  if (error instanceof StatusError && error.reply.retryAfter !== undefined) return error.reply.retryAfter
+  const base = error.verdict === 'throttled' ? policy.throttledBackoff : policy.backoff
+  return backoff(attempts, base, policy.maxBackoff, env.random)
+}
+
+/** Why there must be no further attempt, if so; the budget is asked last, when all else is well. */
+function whyStop(error: UpstreamError, wait: number, { env, gate, call }: Parts): StopReason | undefined {
+  if (!call.replayable || !(call.idempotent || error.sent === 'never')) return 'not repeatable'
+  const now = env.clock.now()
+  if (now + wait + call.usualLatency > call.deadlineAt) return 'deadline'
+  return gate.opensIn(now) > wait ? 'circuit open' : undefined
+}
+
+/** Waits on our clock; rejects at once with the reason when the call is ended meanwhile. */
+function pause(wait: number, { env, call }: Parts): Promise<void> {
+  const { trace } = call
+  trace.mark(`back-off of ${Math.round(wait)} ms`, env.clock.now())
+  if (channels.retry.hasSubscribers) {
+    channels.retry.publish({ upstream: trace.upstream, method: call.method, attempt: trace.attempts + 1, delay: wait })
+  }
+  call.phase = 'back-off'
+  return new Promise((resolve, reject) => {
+    const timer = env.clock.after(wait, () => {
+      call.whenCancelled(undefined)
+      resolve()
+    })
+    call.whenCancelled(reason => {
+      timer.cancel()
+      reject(reason)
+    })
+  })
+}
+
+/** Ends the call with its last real failure. A status is handed on as the reply it was. */
+function giveUp(last: UpstreamError, stopped: StopReason, { env, call }: Parts): Reply {
+  const { trace } = call
+  trace.mark(`not tried again: ${stopped}`, env.clock.now())
+  if (channels.retryStopped.hasSubscribers) {
+    channels.retryStopped.publish({ upstream: trace.upstream, method: call.method, attempts: trace.attempts, reason: stopped })
+  }
+  if (last instanceof StatusError) {
+    last.reply.stopped = stopped
+    return last.reply
+  }
+  last.stopped = stopped
+  throw last
+}

@@ -1,0 +1,384 @@
+/**
+ * Every option: its type, what it does, its default and its check, in one place.
+ *
+ * Durations are ms, ratios are 0–1, sizes are bytes. What a caller writes is an `…Options` type, all of it optional;
+ * what the
+ * layers read is a `…Policy`: merged, completed and frozen.
+ */
+import type { TlsOptions } from 'node:tls'
+import type { Env } from './clock.ts'
+import { OptionError } from './errors.ts'
+
+/** When and how a failed attempt is made again. */
+export interface RetryOptions {
+  /** Retries after the first attempt; the budget may allow fewer. @default 4 */
+  readonly limit?: number
+  /** Methods repeatable besides GET, HEAD, OPTIONS, TRACE, PUT, DELETE and QUERY. @default [] */
+  readonly methods?: readonly string[]
+  /** Statuses that are retried. @default [408, 429, 500, 502, 503, 504] */
+  readonly statuses?: readonly number[]
+  /** Back-off before the first retry, in ms, before jitter; it doubles with each. @default 50 */
+  readonly backoff?: number
+  /** Back-off before the first retry of a throttled call that has no Retry-After, in ms. @default 1000 */
+  readonly throttledBackoff?: number
+  /** Longest back-off, in ms. @default 20000 */
+  readonly maxBackoff?: number
+  /** What bounds all retries of an upstream together. */
+  readonly budget?: BudgetOptions
+}
+
+/** The retry budget: one per upstream, paid for by successes. */
+export interface BudgetOptions {
+  /** Tokens a full budget holds; it starts full. @default 500 */
+  readonly capacity?: number
+  /** Tokens a retry costs; given back if it succeeds. A call that succeeds at once pays in 1. @default 14 */
+  readonly cost?: number
+  /** Tokens a retry of a throttled call costs. @default 5 */
+  readonly throttledCost?: number
+}
+
+/** When an endpoint's circuit opens, and how it closes again. */
+export interface BreakerOptions {
+  /** Share of failures in the window at which the circuit opens. @default 0.5 */
+  readonly failureRate?: number
+  /** Settled calls the window must hold before a rate counts. @default 20 */
+  readonly minimumCalls?: number
+  /**
+   * Length of the rolling window in ms; at least 2 × attemptTimeout. @default 10000, or 2 × attemptTimeout if that is
+   * more
+   */
+  readonly window?: number
+  /**
+   * Gateway errors in a row that open it at low volume; at high volume the bar is raised to what chance rules out.
+   * @default 5
+   */
+  readonly consecutive?: number
+  /** A call that takes at least this long, in ms, is slow; Infinity: none is. @default Infinity */
+  readonly slowCallDuration?: number
+  /** Share of slow calls in the window at which the circuit opens. @default 0.8 */
+  readonly slowCallRate?: number
+  /** Probes that must succeed, one after the other or together, before it closes. @default 3 */
+  readonly probes?: number
+  /** Longest time a probe may take, in ms. @default attemptTimeout, at most 5000 */
+  readonly probeTimeout?: number
+  /** Share of the calls refused while open that are let through as probes, before `openTime` is over. @default 0.01 */
+  readonly probeShare?: number
+  /** First open time, in ms; it doubles with each failed probe and is jittered. @default 1000 */
+  readonly openTime?: number
+  /** Longest open time, in ms. @default 30000 */
+  readonly maxOpenTime?: number
+  /**
+   * After closing, concurrency grows from `probes` by one with each success for this long, in ms; 0: at once. @default
+   * 1000
+   */
+  readonly ramp?: number
+  /** Longest time, in ms, a Retry-After may hold the endpoint's other calls. @default 5000 */
+  readonly maxHold?: number
+  /** Whether a 429's Retry-After holds the endpoint's other calls, as a 503's does. @default false */
+  readonly holdOn429?: boolean
+}
+
+/** How many calls of an upstream may be in flight, and how many may wait. */
+export interface LimitOptions {
+  /** Calls in flight at most. @default 256 */
+  readonly max?: number
+  /** Calls that may wait for a permit. @default 256 */
+  readonly queue?: number
+  /** Longest wait for a permit, in ms. @default the deadline */
+  readonly queueTimeout?: number
+}
+
+/** The connections to one endpoint. */
+export interface PoolOptions {
+  /** Connections at most. @default limit.max */
+  readonly connections?: number
+  /** How long to wait for a connection, in ms. @default 2000, or the attempt timeout if that is less */
+  readonly connectTimeout?: number
+  /** How long an idle connection is kept, in ms. @default 4000 */
+  readonly idleTimeout?: number
+  /** The most that a server's keep-alive hint may make of `idleTimeout`, in ms. @default 30000 */
+  readonly maxIdleTimeout?: number
+  /** Age in ms at which a connection is retired once idle, so that DNS changes are seen. @default 300000 */
+  readonly maxAge?: number
+  /** Whether HTTP/2 is offered over TLS. @default false */
+  readonly http2?: boolean
+  /**
+   * TLS: `ca`, `cert`, `key`, `servername` and so on, as of node:tls. Certificates are verified unless you say
+   * otherwise.
+   */
+  readonly tls?: TlsOptions & { readonly servername?: string }
+  /** Path of a unix socket to connect to instead of host and port. */
+  readonly socketPath?: string
+  /**
+   * Makes the dispatcher of an origin in place of the built-in pool, e.g. a proxy agent, or undici's MockAgent in a
+   * test.
+   */
+  readonly factory?: (origin: string) => DispatcherLike
+}
+
+/** What `pool.factory` must return: any undici dispatcher is one. */
+export interface DispatcherLike {
+  dispatch(options: never, handler: never): boolean
+  close(): Promise<void>
+  destroy(): Promise<void>
+}
+
+/** Header fields of a request. An undefined value leaves the field out. */
+export type HeaderFields = Readonly<Record<string, string | readonly string[] | undefined>>
+
+/** What can be set for every upstream, and for each. */
+export interface UpstreamOptions {
+  /** Longest time a call may take, all in all, in ms. @default 10000 */
+  readonly deadline?: number
+  /** Longest time one attempt may take, in ms; at most the deadline. @default the deadline */
+  readonly attemptTimeout?: number
+  /** Request header that tells the upstream how many ms remain; false: none. @default false */
+  readonly deadlineHeader?: string | false
+  /** Header fields sent with every call. @default {} */
+  readonly headers?: HeaderFields
+  /** Whether a status of 400 or more ends in a StatusError. @default true */
+  readonly throwOnStatus?: boolean
+  /**
+   * Longest body of a reply, in bytes after decoding. Streamed replies are bounded only if a call says so. @default
+   * 10485760
+   */
+  readonly maxBodySize?: number
+  /** Redirects followed at most. @default 0 */
+  readonly redirects?: number
+  /** Retries; false: none. */
+  readonly retry?: RetryOptions | false
+  /** The circuit breaker of each endpoint; false: none. */
+  readonly breaker?: BreakerOptions | false
+  /** Calls in flight; false: no limit. */
+  readonly limit?: LimitOptions | false
+  /** Connections. */
+  readonly pool?: PoolOptions
+}
+
+/** An upstream with a name has an address, too. */
+export interface NamedUpstreamOptions extends UpstreamOptions {
+  /** Its origin, e.g. `http://payments.internal:8080`, or one for each of its endpoints. */
+  readonly url: string | readonly string[]
+}
+
+/** Options of `createClient()`. */
+export interface ClientOptions extends UpstreamOptions {
+  /**
+   * Upstreams by name (with a `url`), by origin (`https://api.example.com`) or by a pattern of origins
+   * (`https://*.search.internal`: one label or more in place of the star). Name or exact origin wins over pattern, the
+   * longest pattern over the
+   * others, any of them over what is set for all.
+   */
+  readonly upstreams?: Readonly<Record<string, UpstreamOptions | NamedUpstreamOptions>>
+  /**
+   * Which origins may be called: `'any'`, `'configured'` (those in `upstreams`), or a list of origins and patterns.
+   * @default 'any'
+   */
+  readonly allow?: 'any' | 'configured' | readonly string[]
+  /** Upstreams remembered at most, besides those configured by name or origin. @default 1000 */
+  readonly maxUpstreams?: number
+  /** Time without a call after which an upstream is drained and forgotten, in ms. @default 300000 */
+  readonly idleTimeout?: number
+  /** Time and chance; a test puts its own here. */
+  readonly env?: Env
+}
+
+export type BudgetPolicy = Required<BudgetOptions>
+export type RetryPolicy = Required<Omit<RetryOptions, 'budget'>> & { readonly budget: BudgetPolicy }
+export type BreakerPolicy = Required<BreakerOptions>
+export type LimitPolicy = Required<LimitOptions>
+export type PoolPolicy = Required<Omit<PoolOptions, 'tls' | 'socketPath' | 'factory'>> &
+  Pick<PoolOptions, 'tls' | 'socketPath' | 'factory'>
+
+/** The options of one upstream: merged, completed, checked and frozen. */
+export interface Policy {
+  readonly deadline: number
+  readonly attemptTimeout: number
+  readonly deadlineHeader: string | false
+  readonly headers: HeaderFields
+  readonly throwOnStatus: boolean
+  readonly maxBodySize: number
+  readonly redirects: number
+  readonly retry: RetryPolicy | false
+  readonly breaker: BreakerPolicy | false
+  readonly limit: LimitPolicy | false
+  readonly pool: PoolPolicy
+}
+
+/** The defaults that depend on nothing else. */
+export const DEFAULTS = {
+  deadline: 10_000,
+  deadlineHeader: false,
+  throwOnStatus: true,
+  maxBodySize: 10 * 1024 * 1024,
+  redirects: 0,
+  retry: {
+    limit: 4, methods: [], statuses: [408, 429, 500, 502, 503, 504],
+    backoff: 50, throttledBackoff: 1_000, maxBackoff: 20_000,
+    budget: { capacity: 500, cost: 14, throttledCost: 5 },
+  },
+  breaker: {
+    failureRate: 0.5, minimumCalls: 20, window: 10_000, consecutive: 5, slowCallDuration: Infinity, slowCallRate: 0.8,
+    probes: 3, probeTimeout: 5_000, probeShare: 0.01, openTime: 1_000, maxOpenTime: 30_000, ramp: 1_000,
+    maxHold: 5_000, holdOn429: false,
+  },
+  limit: { max: 256, queue: 256 },
+  pool: { connectTimeout: 2_000, idleTimeout: 4_000, maxIdleTimeout: 30_000, maxAge: 300_000, http2: false },
+  client: { allow: 'any', maxUpstreams: 1_000, idleTimeout: 300_000 },
+} as const
+
+/** Says whether a value will do; if not, what was expected. */
+type Check = (value: unknown, where: string) => void
+type Shape = Readonly<Record<string, Check>>
+
+/** Describes a value without giving away its content. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return value.length > 40 ? `a string of ${value.length} characters` : `'${value}'`
+  if (typeof value === 'function') return 'a function'
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' && value !== null ? 'an object' : String(value)
+}
+
+/** Throws an {@link OptionError}. */
+export function refuse(where: string, value: unknown, expected: string): never {
+  throw new OptionError(where, describe(value), expected)
+}
+
+const number = (min: number, max: number, expected: string, whole = false): Check => (value, where) => {
+  const fits = typeof value === 'number' && value >= min && value <= max && (!whole || Number.isInteger(value))
+  if (!fits) refuse(where, value, expected)
+}
+const ms = number(1, Infinity, 'a number of ms, at least 1')
+const finiteMs = number(1, 2 ** 31 - 1, 'a number of ms from 1 to 2147483647')
+const msOrZero = number(0, Infinity, 'a number of ms, 0 or more')
+const count = number(0, Number.MAX_SAFE_INTEGER, 'a whole number, 0 or more', true)
+const positive = number(1, Number.MAX_SAFE_INTEGER, 'a whole number, at least 1', true)
+const share = number(0, 1, 'a ratio from 0 to 1')
+const rate = number(Number.MIN_VALUE, 1, 'a ratio above 0, up to 1')
+const boolean: Check = (value, where) => {
+  if (typeof value !== 'boolean') refuse(where, value, 'true or false')
+}
+const text: Check = (value, where) => {
+  if (typeof value !== 'string' || value === '') refuse(where, value, 'a string that is not empty')
+}
+const callable: Check = (value, where) => {
+  if (typeof value !== 'function') refuse(where, value, 'a function')
+}
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const record: Check = (value, where) => {
+  if (!isRecord(value)) refuse(where, value, 'an object')
+}
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const token: Check = (value, where) => {
+  if (typeof value !== 'string' || !TOKEN.test(value)) refuse(where, value, 'a name of RFC 9110 token characters')
+}
+const list = (check: Check): Check => (value, where) => {
+  if (!Array.isArray(value)) refuse(where, value, 'an array')
+  value.forEach((item, index) => check(item, `${where}[${index}]`))
+}
+const either = (special: unknown, check: Check): Check => (value, where) => {
+  if (value !== special) check(value, where)
+}
+const shape = (checks: Shape): Check => (value, where) => {
+  if (!isRecord(value)) refuse(where, value, 'an object')
+  checkShape(value, checks, where)
+}
+
+/**
+ * Checks own keys only: what hangs on a prototype is never read. Unknown keys are refused, with the nearest known one.
+ */
+function checkShape(value: Record<string, unknown>, checks: Shape, where: string): void {
+  const prefix = where === '' ? '' : `${where}.`
+  for (const key of Object.keys(value)) {
+    const check = Object.hasOwn(checks, key) ? checks[key] : undefined
+    if (check === undefined) {
+      throw new OptionError(prefix + key, 'an unknown option', `one of ${Object.keys(checks).join(', ')}`)
+    }
+    if (value[key] !== undefined) check(value[key], prefix + key)
+  }
+}
+
+
+const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+/** Checks header fields: names are tokens, values hold no line break or other control character. */
+export const headerFields: Check = (value, where) => {
+  if (!isRecord(value)) refuse(where, value, 'an object of header fields')
+  for (const name of Object.keys(value)) {
+    if (!TOKEN.test(name)) throw new OptionError(where, 'a name that is none', 'header names of RFC 9110 token characters')
+    const given = value[name]
+    for (const item of Array.isArray(given) ? given : [given]) {
+      if (item === undefined) continue
+      // Never the value itself: it may be a credential.
+      if (typeof item !== 'string') throw new OptionError(`${where}.${name}`, `a ${typeof item}`, 'a string')
+      if (BAD_VALUE.test(item)) throw new OptionError(`${where}.${name}`, 'control characters', 'a valid header value')
+    }
+  }
+}
+
+const BUDGET: Shape = { capacity: positive, cost: positive, throttledCost: positive }
+const RETRY: Shape = {
+  limit: number(0, 100, 'a whole number from 0 to 100', true), methods: list(token),
+  statuses: list(number(400, 599, 'a status from 400 to 599', true)),
+  backoff: msOrZero, throttledBackoff: msOrZero, maxBackoff: msOrZero, budget: shape(BUDGET),
+}
+const BREAKER: Shape = {
+  failureRate: rate, minimumCalls: positive, window: finiteMs, consecutive: positive, slowCallDuration: ms, slowCallRate: rate,
+  probes: positive, probeTimeout: finiteMs, probeShare: share, openTime: finiteMs, maxOpenTime: finiteMs, ramp: msOrZero,
+  maxHold: msOrZero, holdOn429: boolean,
+}
+const LIMIT: Shape = { max: positive, queue: count, queueTimeout: ms }
+const POOL: Shape = {
+  connections: positive, connectTimeout: finiteMs, idleTimeout: finiteMs, maxIdleTimeout: finiteMs, maxAge: finiteMs,
+  http2: boolean, tls: record, socketPath: text, factory: callable,
+}
+const UPSTREAM: Shape = {
+  deadline: finiteMs, attemptTimeout: finiteMs, deadlineHeader: either(false, token), headers: headerFields,
+  throwOnStatus: boolean,
+  maxBodySize: count, redirects: number(0, 20, 'a whole number from 0 to 20', true),
+  retry: either(false, shape(RETRY)),
+  breaker: either(false, shape(BREAKER)),
+  limit: either(false, shape(LIMIT)),
+  pool: shape(POOL),
+}
+const NAMED: Shape = { ...UPSTREAM, url: (value, where) => (Array.isArray(value) ? list(text) : text)(value, where) }
+const CLIENT: Shape = {
+  ...UPSTREAM, upstreams: record, maxUpstreams: positive, idleTimeout: finiteMs, env: record,
+  allow: (value, where) => {
+    if (value !== 'any' && value !== 'configured') {
+      if (!Array.isArray(value)) refuse(where, value, "'any', 'configured' or an array of origins and patterns")
+      list(text)(value, where)
+    }
+  },
+}
+
+/** Checks the options of `createClient()`, each by itself. @throws OptionError */
+export function checkClient(options: ClientOptions): void {
+  if (!isRecord(options)) refuse('options', options, 'an object')
+  checkShape(options, CLIENT, '')
+  for (const [name, upstream] of Object.entries(options.upstreams ?? {})) checkUpstream(upstream, `upstreams.${name}`)
+}
+
+/** Checks the options of one upstream, each by itself. @throws OptionError */
+export function checkUpstream(options: unknown, where: string): void {
+  shape(NAMED)(options, where)
+}
+
+const CALL: Shape = {
+  query: (value, where) => {
+    if (typeof value !== 'string' && !isRecord(value)) refuse(where, value, 'an object, URLSearchParams or a string')
+  },
+  headers: headerFields, json: () => undefined, body: () => undefined, signal: (value, where) => {
+    if (!(value instanceof AbortSignal)) refuse(where, value, 'an AbortSignal')
+  },
+  deadline: finiteMs, attemptTimeout: finiteMs, throwOnStatus: boolean, maxBodySize: count, idempotencyKey: text,
+  redirects: UPSTREAM.redirects as Check,
+  retry: either(false, shape({
+    limit: RETRY.limit as Check, methods: RETRY.methods as Check, statuses: RETRY.statuses as Check,
+  })),
+}
+
+/** Checks the options of one call. @throws OptionError */
+export function checkCall(options: object): void {
+  checkShape(options as Record<string, unknown>, CALL, '')
+}

@@ -1,0 +1,41 @@
+import type { BreakerPolicy } from '../options.ts'
+import type { WindowCounts } from './window.ts'
+
+/** Failures in a row, as the circuit counts them. */
+export interface Runs {
+  /** Gateway errors, connection failures and timeouts since the last other outcome. */
+  readonly gateway: number
+  /** Unhealthy outcomes of any kind since the last healthy or throttled one. */
+  readonly unhealthy: number
+}
+
+/** Why a circuit opened. */
+export type TripReason = 'consecutive failures' | 'failure rate' | 'slow-call rate'
+
+/** How rarely a run of failures may be a run of bad luck: one window in a thousand. */
+const FALSE_ALARMS = 1e-3
+const LONGEST_RUN = 100
+
+/**
+ * How many failures in a row are too many to be chance. With few calls that is `consecutive`. With many, five in a row
+ * is nothing unusual (at a failure rate of 40 % it happens every few hundred calls), so the bar rises until a run of
+ * that
+ * length would turn up by chance in one window of a thousand even at the failure rate that is just tolerated. A total
+ * outage is then seen after some twenty calls instead of half a window.
+ */
+export function longestRun(total: number, options: BreakerPolicy): number {
+  if (total < options.minimumCalls) return options.consecutive
+  const { failureRate: rate } = options
+  const run = Math.ceil(Math.log((total * (1 - rate)) / FALSE_ALARMS) / -Math.log(rate))
+  return Math.max(options.consecutive, Math.min(LONGEST_RUN, Number.isNaN(run) ? LONGEST_RUN : run))
+}
+
+/** Decides whether a closed circuit opens, and why; undefined if it stays closed. */
+export function trip(window: WindowCounts, runs: Runs, options: BreakerPolicy): TripReason | undefined {
+  const few = window.total < options.minimumCalls
+  if ((few ? runs.gateway : runs.unhealthy) >= longestRun(window.total, options)) return 'consecutive failures'
+  if (few) return undefined
+  if (window.failures >= window.total * options.failureRate) return 'failure rate'
+  if (window.slow > 0 && window.slow >= window.total * options.slowCallRate) return 'slow-call rate'
+  return undefined
+}

@@ -1,0 +1,48 @@
+import type { buildConnector } from 'undici'
+import type { Clock } from '../clock.ts'
+
+/** What undici's connector makes, with the part of the socket we look at. */
+type Connected = Parameters<buildConnector.Callback>[1]
+
+/**
+ * Wraps undici's connector in a time-out that is exact (undici's own runs on ticks of half a second), and remembers
+ * when
+ * each connection was made, so that a failure can be told to be a stale one's.
+ */
+export class Connections {
+  /** Errors of connections, and when the connection that failed had been made. */
+  #madeAt = new WeakMap<object, number>()
+  readonly connector: buildConnector.connector
+
+  constructor(connect: buildConnector.connector, timeout: number, clock: Clock) {
+    this.connector = (options, callback): void => {
+      const done = (error: Error | null, socket: Connected): void => {
+        timer.cancel()
+        if (socket !== null) this.#watch(socket, clock.now())
+        callback(...([error, socket] as Parameters<buildConnector.Callback>))
+      }
+      // Types say nothing of it, but the connector gives the socket it is connecting.
+      const connecting = connect(options, done as buildConnector.Callback) as unknown as { destroy(error: Error): void }
+      const timer = clock.after(timeout, () => { connecting.destroy(new ConnectTimeout(timeout)) })
+    }
+  }
+
+  /** Whether the connection that failed with `error` had been made before `since`. */
+  readonly wasOpenBefore = (error: unknown, since: number): boolean => {
+    const madeAt = typeof error === 'object' && error !== null ? this.#madeAt.get(error) : undefined
+    return madeAt !== undefined && madeAt <= since
+  }
+
+  #watch(socket: NonNullable<Connected>, now: number): void {
+    // Ours is the first listener, so the error is known before undici hands it to the request.
+    socket.on('error', (error: Error) => { this.#madeAt.set(error, now) })
+  }
+}
+
+/** No connection within `pool.connectTimeout`. */
+class ConnectTimeout extends Error {
+  readonly code = 'UND_ERR_CONNECT_TIMEOUT'
+  constructor(timeout: number) {
+    super(`no connection within ${timeout} ms`)
+  }
+}

@@ -1,0 +1,103 @@
+import { LRUCache } from 'lru-cache'
+import type { Env } from './clock.ts'
+import type { Upstream } from './upstream.ts'
+
+/** How many upstreams that must be kept are passed over in search of one that can go, for one newcomer. */
+const SEARCH = 32
+
+/**
+ * The bounded set of upstreams nobody configured. Each is made when first called and goes when it has been idle for
+ * long, or when
+ * its place is needed; never while it is busy or its circuit is open, as the outage would be forgotten.
+ *
+ * lru-cache keeps them in order of use. Its own eviction can't pin an entry, so the victim is chosen here, before it is
+ * full;
+ * its TTL acts on touch only, so idle ones are found by one shared timer that walks from the least recently used.
+ */
+export class Registry {
+  readonly #max: number
+  readonly #idleTimeout: number
+  readonly #env: Env
+  readonly #cache: LRUCache<string, Upstream>
+  readonly #draining = new Set<Promise<void>>()
+  #sweeping = false
+
+  constructor(max: number, idleTimeout: number, env: Env) {
+    this.#max = max
+    this.#idleTimeout = idleTimeout
+    this.#env = env
+    this.#cache = new LRUCache<string, Upstream>({ max })
+  }
+
+  get size(): number {
+    return this.#cache.size
+  }
+
+  get(origin: string): Upstream | undefined {
+    return this.#cache.get(origin)
+  }
+
+  /** All of them, without counting as use. */
+  all(): IterableIterator<Upstream> {
+    return this.#cache.values()
+  }
+
+  /** Adds an upstream, in place of an old one if need be; undefined when none of them can go. */
+  add(origin: string, make: () => Upstream): Upstream | undefined {
+    if (this.#cache.size >= this.#max && !this.#makeRoom()) return undefined
+    const upstream = make()
+    this.#cache.set(origin, upstream)
+    this.#sweepLater()
+    return upstream
+  }
+
+  /** Drains all of them and waits for those already draining. */
+  async drain(): Promise<void> {
+    for (const [origin, upstream] of [...this.#oldestFirst()]) this.#forget(origin, upstream)
+    await Promise.all(this.#draining)
+  }
+
+  #makeRoom(): boolean {
+    const passedOver: string[] = []
+    for (const [origin, upstream] of this.#oldestFirst()) {
+      if (!upstream.pinned) {
+        this.#forget(origin, upstream)
+        return true
+      }
+      passedOver.push(origin)
+      if (passedOver.length >= SEARCH) break
+    }
+    // They count as used, so that the next newcomer looks at others.
+    for (const origin of passedOver) this.#cache.get(origin)
+    return false
+  }
+
+  /** lru-cache's types lose the pair here. */
+  #oldestFirst(): IterableIterator<[string, Upstream]> {
+    return this.#cache.rentries() as IterableIterator<[string, Upstream]>
+  }
+
+  #forget(origin: string, upstream: Upstream): void {
+    this.#cache.delete(origin)
+    const drained = upstream.drain().finally(() => this.#draining.delete(drained))
+    this.#draining.add(drained)
+  }
+
+  #sweepLater(): void {
+    if (this.#sweeping) return
+    this.#sweeping = true
+    this.#env.clock.after(this.#idleTimeout / 2, () => {
+      this.#sweeping = false
+      this.#sweep()
+      if (this.#cache.size > 0) this.#sweepLater()
+    }, true)
+  }
+
+  #sweep(): void {
+    const idleSince = this.#env.clock.now() - this.#idleTimeout
+    for (const [origin, upstream] of [...this.#oldestFirst()]) {
+      if (upstream.lastUsed > idleSince) return
+      if (!upstream.pinned) this.#forget(origin, upstream)
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import type { Readable } from 'node:stream'
+import type { StopReason } from './upstream-error.ts'
+import type { Verdict } from './verdict.ts'
+
+/** Header fields of a response, names in lower case. */
+export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>
+
+/** Where the time of a call went, in ms. */
+export interface Timings {
+  /** Waiting for a permit. */
+  readonly queued: number
+  /** From the start of the last attempt to the response's headers. */
+  readonly headers: number
+  /** The whole call, up to the end of a buffered body or the headers of a streamed one. */
+  readonly total: number
+}
+
+const BOM = '\uFEFF'
+const NOTHING = Buffer.alloc(0)
+const EXCERPT = 1_024
+
+/** A reply's body: bytes that are all there, or a stream of them. */
+export type ReplyBody = Buffer | Readable
+
+/** What an upstream answered. */
+export class Reply {
+  readonly status: number
+  readonly headers: ReplyHeaders
+  /** How many attempts it took. */
+  attempts = 1
+  /** What it says about the endpoint. @internal */
+  verdict: Verdict = 'healthy'
+  /** What its Retry-After asks for, in ms. @internal */
+  retryAfter: number | undefined = undefined
+  /** Why no further attempt was made, if one was considered. @internal */
+  stopped: StopReason | undefined = undefined
+  /** @internal */
+  queued = 0
+  /** @internal */
+  headersAfter = 0
+  /** @internal */
+  total = 0
+  #bytes: Buffer
+  #stream: Readable | undefined
+  /** Who waits for the end of a stream; undefined once there is nothing to wait for. */
+  #waiting: ((error?: unknown) => void)[] | undefined
+  #failure: unknown
+
+  constructor(status: number, headers: ReplyHeaders, body: ReplyBody = NOTHING) {
+    this.status = status
+    this.headers = headers
+    if (Buffer.isBuffer(body)) {
+      this.#bytes = body
+    } else {
+      this.#bytes = NOTHING
+      this.#stream = body
+      this.#waiting = []
+    }
+  }
+
+  /** Whether the status is below 400. */
+  get ok(): boolean {
+    return this.status < 400
+  }
+
+  /** The body as a stream; only of `client.stream()`. The permit is held until it ends. */
+  get body(): Readable {
+    if (this.#stream !== undefined) return this.#stream
+    throw new TypeError('This reply is buffered: use bytes(), text() or json(), or client.stream()')
+  }
+
+  /** Where the time went, in ms. */
+  get timings(): Timings {
+    return { queued: this.queued, headers: this.headersAfter, total: this.total }
+  }
+
+  /** The body as bytes. */
+  bytes(): Buffer {
+    if (this.#stream !== undefined) throw new TypeError('The body of this reply is a stream: read reply.body')
+    return this.#bytes
+  }
+
+  /** The body as UTF-8 text, without a byte order mark. */
+  text(): string {
+    const text = this.bytes().toString()
+    return text.startsWith(BOM) ? text.slice(1) : text
+  }
+
+  /** The body as parsed JSON. @throws SyntaxError if it is none. */
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller says what it expects
+  json<T = unknown>(): T {
+    return JSON.parse(this.text()) as T
+  }
+
+  /** The first bytes of a buffered body, as text. @internal */
+  get excerpt(): string {
+    return this.#bytes.toString('utf8', 0, EXCERPT)
+  }
+
+  /** Runs `done` when the body has ended: at once if it has already, else when the stream ends or fails. @internal */
+  whenEnded(done: (error?: unknown) => void): void {
+    if (this.#waiting === undefined) done(this.#failure)
+    else this.#waiting.push(done)
+  }
+
+  /** Tells that the stream has ended. @internal */
+  end(error?: unknown): void {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    this.#failure = error
+    waiting?.forEach(done => { done(error) })
+  }
+
+  /** Lets go of a body nobody will read. @internal */
+  discard(): void {
+    this.#stream?.on('error', () => undefined).destroy()
+  }
+}
+
+/**
+ * Runs `done` once what was sent has wholly ended: the body of a reply included, or with the error there was instead.
+ * It runs before anybody else sees the outcome.
+ */
+export const atEnd = (sent: Promise<Reply>, done: (reply: Reply | undefined, error?: unknown) => void): Promise<Reply> =>
+  sent.then(
+    reply => {
+      reply.whenEnded(error => { done(reply, error) })
+      return reply
+    },
+    (error: unknown) => {
+      done(undefined, error)
+      throw error
+    },
+  )

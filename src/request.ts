@@ -1,0 +1,120 @@
+import { isOneShot, type Body } from './call.ts'
+import { OptionError } from './errors.ts'
+import { checkCall, refuse, type HeaderFields, type RetryOptions } from './options.ts'
+
+/** A value of a query: arrays repeat the name, undefined leaves it out. */
+export type QueryValue = string | number | boolean | undefined | readonly (string | number | boolean)[]
+
+/** Options of one call. They stand over the upstream's. */
+export interface CallOptions {
+  /** Added to the URL's own query. */
+  readonly query?: string | URLSearchParams | Readonly<Record<string, QueryValue>>
+  /** Header fields: an object, or anything with pairs in it, as `Headers` has. */
+  readonly headers?: HeaderFields | Iterable<readonly [string, string]>
+  /** A value to send as JSON. */
+  readonly json?: unknown
+  /** A body: string, bytes, a stream, an async iterable, or a function that makes one of them for each attempt. */
+  readonly body?: Body
+  /** Ends the call with the signal's own reason. */
+  readonly signal?: AbortSignal
+  /** Longest time this call may take, in ms. */
+  readonly deadline?: number
+  /** Longest time one attempt may take, in ms. */
+  readonly attemptTimeout?: number
+  /** Retries of this call; false: none. */
+  readonly retry?: Pick<RetryOptions, 'limit' | 'methods' | 'statuses'> | false
+  /** Makes the call repeatable whatever its method; sent as `idempotency-key`. */
+  readonly idempotencyKey?: string
+  /** Whether a status of 400 or more ends in a StatusError. */
+  readonly throwOnStatus?: boolean
+  /** Longest body of the reply, in bytes after decoding. */
+  readonly maxBodySize?: number
+  /** Redirects followed at most. */
+  readonly redirects?: number
+}
+
+/** Call options in the form the client works with. */
+export interface Request {
+  readonly method: string
+  readonly headers: HeaderFields | undefined
+  readonly body: Body | undefined
+  readonly options: CallOptions
+}
+
+const METHOD = /^[A-Z!#$%&'*+\-.^_`|~0-9]+$/
+const NO_OPTIONS: CallOptions = Object.freeze({})
+const COMMON: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
+
+/** Checks and completes what a caller asks for. @throws OptionError */
+export function requestOf(method: string, options: CallOptions | undefined): Request {
+  const name = COMMON.has(method) ? method : methodOf(method)
+  if (options === undefined) return { method: name, headers: undefined, body: undefined, options: NO_OPTIONS }
+  const given = normalised(options)
+  checkCall(given)
+  const { json, body, idempotencyKey } = given
+  let headers = given.headers as HeaderFields | undefined
+  if (headers !== undefined) headers = lowerCased(headers)
+  if (idempotencyKey !== undefined) headers = { ...headers, 'idempotency-key': idempotencyKey }
+  if (!Object.hasOwn(given, 'json') || json === undefined) return { method: name, headers, body: bodyOf(body), options: given }
+  if (body !== undefined) refuse('body', body, 'none beside json')
+  return { method: name, headers: { 'content-type': 'application/json', ...headers }, body: stringify(json), options: given }
+}
+
+function methodOf(method: string): string {
+  const name = typeof method === 'string' ? method.toUpperCase() : ''
+  if (!METHOD.test(name) || name === 'CONNECT') refuse('method', method, 'an HTTP method other than CONNECT')
+  return name
+}
+
+/** Header fields may come as pairs; a record without a prototype is as good as one with. */
+function normalised(options: CallOptions): CallOptions {
+  if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
+  const { headers } = options
+  if (typeof headers !== 'object' || !(Symbol.iterator in headers)) return options
+  return { ...options, headers: Object.fromEntries(headers) }
+}
+
+const lowerCased = (headers: HeaderFields): HeaderFields =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+
+function stringify(json: unknown): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(json)
+  } catch (error) {
+    throw new OptionError('json', error instanceof Error ? error.name : 'an unreadable value', 'a value that JSON can hold')
+  }
+  // Functions and symbols have no JSON.
+  if ((text as string | undefined) === undefined) refuse('json', json, 'a value that JSON can hold')
+  return text
+}
+
+function bodyOf(body: unknown): Body | undefined {
+  if (body === undefined || typeof body === 'string' || typeof body === 'function' || body instanceof Uint8Array) {
+    return body as Body | undefined
+  }
+  if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body && isOneShot(body as Body)) return body as Body
+  refuse('body', body, 'a string, bytes, a Readable, an async iterable or a function that makes one; for objects use json')
+}
+
+/** Adds a query to a target (path and query). */
+export function withQuery(target: string, query: NonNullable<CallOptions['query']>): string {
+  const text = typeof query === 'string' ? query.replace(/^\?/, '') : parametersOf(query).toString()
+  if (text === '') return target
+  return target + (target.includes('?') ? '&' : '?') + text
+}
+
+function parametersOf(query: Exclude<CallOptions['query'], string | undefined>): URLSearchParams {
+  if (query instanceof URLSearchParams) return query
+  const parameters = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    for (const item of Array.isArray(value) ? value as readonly unknown[] : [value]) {
+      if (item === undefined) continue
+      if (typeof item !== 'string' && typeof item !== 'number' && typeof item !== 'boolean') {
+        throw new OptionError(`query.${name}`, typeof item, 'a string, number, boolean or an array of them')
+      }
+      parameters.append(name, String(item))
+    }
+  }
+  return parameters
+}

@@ -1,0 +1,58 @@
+import type { Env } from './clock.ts'
+import type { Directory } from './directory.ts'
+import { DrainingError } from './errors.ts'
+import { perform } from './perform.ts'
+import { redirectOf } from './redirect.ts'
+import type { Reply } from './reply.ts'
+import type { Request } from './request.ts'
+import type { Target } from './target.ts'
+import { Trace } from './trace.ts'
+import type { Upstream } from './upstream.ts'
+
+/** Sends requests for a client and for the views it gives of single upstreams, until it is closed. */
+export class Sender {
+  closing = false
+  readonly #directory: Directory
+  readonly #env: Env
+
+  constructor(directory: Directory, env: Env) {
+    this.#directory = directory
+    this.#env = env
+  }
+
+  /** Sends a request, and follows redirects if that is wanted. */
+  send(upstream: Upstream, { origin, target }: Target, request: Request, streamed: boolean): Promise<Reply> {
+    if (this.closing || upstream.draining) return Promise.reject(this.#draining(upstream, target, request))
+    const sent = perform(upstream, target, request, streamed, this.#env)
+    const redirects = request.options.redirects ?? upstream.policy.redirects
+    return redirects === 0 ? sent : this.#followed(sent, upstream, new URL(origin + target), request, streamed, redirects)
+  }
+
+  /** Follows redirects, all of them within the first call's deadline and each to an origin that may be called. */
+  async #followed(
+    sent: Promise<Reply>, first: Upstream, url: URL, request: Request, streamed: boolean, redirects: number,
+  ): Promise<Reply> {
+    const endsAt = this.#env.clock.now() + (request.options.deadline ?? first.policy.deadline)
+    let reply = await sent
+    let hop = { url, request }
+    for (let left = redirects; left > 0; left--) {
+      const next = redirectOf(reply, hop)
+      if (next === undefined) break
+      reply.discard()
+      hop = next
+      const target = hop.url.pathname + hop.url.search
+      const upstream = this.#directory.at(hop.url.origin, hop.request.method, target)
+      // What remains of the deadline; the attempt's own limit may be longer than that by now.
+      const { attemptTimeout: _, ...options } = hop.request.options
+      const deadline = Math.max(1, endsAt - this.#env.clock.now())
+      reply = await perform(upstream, target, { ...hop.request, options: { ...options, deadline } }, streamed, this.#env)
+    }
+    return reply
+  }
+
+  #draining(upstream: Upstream, target: string, { method }: Request): DrainingError {
+    const trace = new Trace(upstream.name, method, target, this.#env.clock.now())
+    trace.mark('refused: draining', trace.startedAt)
+    return new DrainingError(trace)
+  }
+}

@@ -1,0 +1,112 @@
+import type { Sent, Verdict } from './verdict.ts'
+
+/** Why no further attempt was made. */
+export type StopReason = 'limit' | 'budget' | 'deadline' | 'not repeatable' | 'circuit open' | 'queue full' | 'draining'
+
+/** What a call is waiting for. */
+export type Phase = 'queue' | 'connect' | 'headers' | 'body' | 'back-off'
+
+/** One line of what happened to a call: `at` is ms since the call began. */
+export interface TimelineEntry {
+  readonly at: number
+  readonly event: string
+}
+
+/** What every error can say about its call. Nothing here holds a header, a body, a query or a credential. */
+export interface CallReport {
+  /** The upstream's name, or its origin if it has none. */
+  readonly upstream: string
+  readonly method: string
+  /** The path without its query. */
+  readonly path: string
+  /** How many attempts were made. */
+  readonly attempts: number
+  /** How long the call took, in ms. */
+  readonly elapsed: number
+  readonly timeline: readonly TimelineEntry[]
+}
+
+const canHideStack = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit')?.writable === true
+
+/** Gives way to `canHideStack`: with frozen intrinsics the limit can't be set, and stacks are kept. */
+function setStackLimit(limit: number): number {
+  const before = Error.stackTraceLimit
+  if (canHideStack) Error.stackTraceLimit = limit
+  return before
+}
+
+export const round = (ms: number): string => (ms < 10 ? String(Math.round(ms * 10) / 10) : String(Math.round(ms)))
+
+/**
+ * What a call ends with when it does not end with a reply. The message says which upstream, what was tried, why it
+ * stopped
+ * and, if known, when it will be tried again; it is put together when read. There is no stack: these errors begin in
+ * sockets and timers, where a stack tells nothing about the caller, and taking one is most of the cost of a refusal.
+ */
+export abstract class UpstreamError extends Error {
+  /** Stable, e.g. `ERR_CIRCUIT_OPEN`. */
+  abstract readonly code: string
+  /** Whether the upstream's application can have seen the call: 'never' means it is safe to send elsewhere. */
+  readonly sent: Sent
+  /** What it proves about the endpoint. */
+  readonly verdict: Verdict
+  /** Why no further attempt was made, if one was considered. */
+  stopped: StopReason | undefined = undefined
+  #report: CallReport
+  /** What went wrong, in words; the rest of the message is added around it. */
+  protected abstract readonly summary: string
+
+  constructor(report: CallReport, sent: Sent, verdict: Verdict, cause?: unknown) {
+    const limit = setStackLimit(0)
+    super()
+    setStackLimit(limit)
+    if (cause !== undefined) Object.defineProperty(this, 'cause', { value: cause, configurable: true, writable: true })
+    this.#report = report
+    this.sent = sent
+    this.verdict = verdict
+  }
+
+  get upstream(): string {
+    return this.#report.upstream
+  }
+
+  get method(): string {
+    return this.#report.method
+  }
+
+  get path(): string {
+    return this.#report.path
+  }
+
+  get attempts(): number {
+    return this.#report.attempts
+  }
+
+  get elapsed(): number {
+    return this.#report.elapsed
+  }
+
+  get timeline(): readonly TimelineEntry[] {
+    return this.#report.timeline
+  }
+
+  override get name(): string {
+    return this.constructor.name
+  }
+
+  override get message(): string {
+    const { upstream, method, path, attempts, elapsed } = this.#report
+    const tried = attempts === 0 ? 'no attempt' : attempts === 1 ? '1 attempt' : `${attempts} attempts`
+    const stopped = this.stopped === undefined ? '' : `; not tried again: ${this.stopped}`
+    return `${method} ${path} on ${upstream}: ${this.summary} (${tried}, ${round(elapsed)} ms${stopped})`
+  }
+
+  /** What a structured log should hold. */
+  toJSON(): Record<string, unknown> {
+    const { upstream, method, path, attempts, elapsed, timeline } = this
+    return {
+      name: this.name, code: this.code, message: this.message, upstream, method, path, attempts, elapsed,
+      sent: this.sent, ...(this.stopped === undefined ? {} : { stopped: this.stopped }), timeline,
+    }
+  }
+}

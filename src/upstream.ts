@@ -1,0 +1,191 @@
+import { Circuit } from './circuit.ts'
+import type { CircuitState } from './circuit-state.ts'
+import type { Call } from './call.ts'
+import type { Env } from './clock.ts'
+import { Endpoint, Endpoints } from './endpoint.ts'
+import { UpstreamError } from './errors.ts'
+import { channels } from './events.ts'
+import type { Send } from './layer.ts'
+import { DEFAULTS, type BudgetPolicy, type Policy } from './options.ts'
+import { endpointPipeline, pipeline } from './pipeline.ts'
+import { Budget } from './policy/budget.ts'
+import { Permits } from './policy/permits.ts'
+import { createPool } from './pool/pool.ts'
+import type { Reply } from './reply.ts'
+
+/** The last failures an upstream remembers. */
+const REMEMBERED = 5
+/** Calls may switch retries on even where the upstream has none, so there is always a budget. */
+const budgetOf = ({ retry }: Policy): BudgetPolicy => (retry === false ? DEFAULTS.retry.budget : retry.budget)
+
+/** One endpoint, as seen at one moment. */
+export interface EndpointSnapshot {
+  readonly origin: string
+  readonly circuit: CircuitState | 'off'
+  /** Why the circuit is as it is. */
+  readonly why: string
+  /** ms until a probe may be made; undefined when the circuit is closed or nobody knows. */
+  readonly probeIn: number | undefined
+  /** Settled calls in the window. */
+  readonly calls: number
+  readonly failureRate: number
+  readonly slowCallRate: number
+  readonly inFlight: number
+  /** Usual latency of healthy replies in ms. */
+  readonly latency: number
+}
+
+/** A failure an upstream remembers. */
+export interface RememberedError {
+  /** How long ago, in ms. */
+  readonly ago: number
+  readonly code: string
+  readonly message: string
+}
+
+/** An upstream, as seen at one moment. */
+export interface UpstreamSnapshot {
+  readonly name: string
+  readonly endpoints: readonly EndpointSnapshot[]
+  readonly limit: { readonly max: number; readonly inFlight: number; readonly queued: number }
+  readonly budget: { readonly tokens: number; readonly capacity: number }
+  /** Calls not yet ended, waiting ones included. */
+  readonly active: number
+  readonly draining: boolean
+  readonly lastErrors: readonly RememberedError[]
+}
+
+/**
+ * All that lives long about one upstream: its endpoints with their circuits and connections, its limit and its budget.
+ */
+export class Upstream {
+  readonly name: string
+  readonly endpoints: Endpoints
+  /** When it was last called, on the monotonic clock. */
+  lastUsed: number
+  /** Calls not yet ended. */
+  active = 0
+  draining = false
+  #policy: Policy
+  readonly #env: Env
+  readonly #permits: Permits
+  readonly #budget: Budget
+  readonly #send: Send
+  #errors: { at: number; error: UpstreamError }[] = []
+  #drained: (() => void) | undefined
+
+  constructor(name: string, origins: readonly string[], policy: Policy, env: Env) {
+    this.name = name
+    this.#policy = policy
+    this.#env = env
+    this.lastUsed = env.clock.now()
+    this.#permits = new Permits(policy.limit === false ? Infinity : policy.limit.max)
+    this.#budget = new Budget(budgetOf(policy))
+    this.endpoints = new Endpoints(origins.map(origin => this.#endpoint(origin, policy)), env)
+    this.#send = pipeline({ env, budget: this.#budget, permits: this.#permits, endpoints: this.endpoints })
+    if (channels.upstreamMade.hasSubscribers) channels.upstreamMade.publish({ upstream: name })
+  }
+
+  get policy(): Policy {
+    return this.#policy
+  }
+
+  /** Whether it must not be forgotten: calls are in flight, or a circuit holds something worth remembering. */
+  get pinned(): boolean {
+    return this.active > 0 || this.endpoints.all.some(({ circuit }) => circuit?.busy === true)
+  }
+
+  /** Sends a call down the layers. */
+  send(call: Call): Promise<Reply> {
+    this.active++
+    this.lastUsed = call.startedAt
+    return this.#send(call)
+  }
+
+  /** Counts a call that has ended, and remembers how if it failed. */
+  ended(error?: unknown): void {
+    this.active--
+    if (error instanceof UpstreamError) {
+      this.#errors.push({ at: this.#env.clock.now(), error })
+      if (this.#errors.length > REMEMBERED) this.#errors.shift()
+    }
+    if (this.active === 0) this.#drained?.()
+  }
+
+  /** Takes a new policy; circuits, windows, budget and connections stay. */
+  tune(policy: Policy): void {
+    this.#policy = policy
+    this.#permits.resize(policy.limit === false ? Infinity : policy.limit.max)
+    this.#budget.tune(budgetOf(policy))
+    for (const endpoint of this.endpoints.all) {
+      if (policy.breaker === false) {
+        endpoint.circuit?.shutdown()
+        endpoint.circuit = undefined
+      } else if (endpoint.circuit === undefined) endpoint.circuit = this.#circuit(endpoint.origin, policy.breaker)
+      else endpoint.circuit.tune(policy.breaker)
+    }
+  }
+
+  /** Finishes what is in flight, then closes the connections. No new calls after this. */
+  async drain(): Promise<void> {
+    this.draining = true
+    if (this.active > 0) await new Promise<void>(resolve => { this.#drained = resolve })
+    await Promise.all(this.endpoints.all.map(({ pool }) => pool.close()))
+    this.#release()
+  }
+
+  /** Ends everything now. */
+  async destroy(): Promise<void> {
+    this.draining = true
+    await Promise.all(this.endpoints.all.map(({ pool }) => pool.destroy()))
+    this.#release()
+  }
+
+  snapshot(): UpstreamSnapshot {
+    const now = this.#env.clock.now()
+    return {
+      name: this.name,
+      endpoints: this.endpoints.all.map(endpoint => snapshotOf(endpoint, now)),
+      limit: { max: this.#permits.max, inFlight: this.#permits.taken, queued: this.#permits.queued },
+      budget: { tokens: this.#budget.tokens, capacity: this.#budget.capacity },
+      active: this.active,
+      draining: this.draining,
+      lastErrors: this.#errors.map(({ at, error }) => ({ ago: now - at, code: error.code, message: error.message })),
+    }
+  }
+
+  #release(): void {
+    for (const { circuit } of this.endpoints.all) circuit?.shutdown()
+    if (channels.upstreamGone.hasSubscribers) channels.upstreamGone.publish({ upstream: this.name })
+  }
+
+  #endpoint(origin: string, policy: Policy): Endpoint {
+    const circuit = policy.breaker === false ? undefined : this.#circuit(origin, policy.breaker)
+    const endpoint = new Endpoint(origin, createPool(origin, policy.pool, this.#env), circuit)
+    endpoint.send = endpointPipeline(this.#env, endpoint)
+    return endpoint
+  }
+
+  #circuit(origin: string, policy: Exclude<Policy['breaker'], false>): Circuit {
+    return new Circuit(policy, this.#env, (from, to, reason) => {
+      if (channels.circuit.hasSubscribers) channels.circuit.publish({ upstream: this.name, endpoint: origin, from, to, reason })
+    })
+  }
+}
+
+function snapshotOf(endpoint: Endpoint, now: number): EndpointSnapshot {
+  const { circuit, origin, inFlight, latency } = endpoint
+  circuit?.window.advance(now)
+  const { total, failures, slow } = circuit?.window ?? { total: 0, failures: 0, slow: 0 }
+  const opensIn = circuit?.opensIn(now) ?? 0
+  return {
+    origin, inFlight,
+    latency: latency.usual,
+    circuit: circuit?.state ?? 'off',
+    why: circuit?.why(now) ?? 'the breaker is switched off',
+    probeIn: opensIn > 0 && opensIn < Infinity ? opensIn : undefined,
+    calls: total,
+    failureRate: total === 0 ? 0 : failures / total,
+    slowCallRate: total === 0 ? 0 : slow / total,
+  }
+}
