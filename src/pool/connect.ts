@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { buildConnector } from 'undici'
 import type { Clock } from '../clock.ts'
 
@@ -15,15 +16,16 @@ export class Connections {
   readonly connector: buildConnector.connector
 
   constructor(connect: buildConnector.connector, timeout: number, clock: Clock) {
-    this.connector = (options, callback): void => {
-      const done = (error: Error | null, socket: Connected): void => {
+    this.connector = (options, callback) => {
+      const done: buildConnector.Callback = (...outcome) => {
         timer.cancel()
-        if (socket !== null) this.#watch(socket, clock.now())
-        callback(...([error, socket] as Parameters<buildConnector.Callback>))
+        const [error, socket] = outcome
+        if (error === null) this.#watch(socket, clock.now())
+        callback(...outcome)
       }
       // Types say nothing of it, but the connector gives the socket it is connecting.
-      const connecting = connect(options, done as buildConnector.Callback) as unknown as { destroy(error: Error): void }
-      const timer = clock.after(timeout, () => { connecting.destroy(new ConnectTimeout(timeout)) })
+      const connecting: unknown = Reflect.apply(connect, undefined, [options, done])
+      const timer = clock.after(timeout, () => { (connecting as Socket).destroy(new ConnectTimeout(timeout)) })
     }
   }
 
