@@ -60,6 +60,8 @@ export class Call {
   /** Longest time the next attempt may take, in ms; a probe's may be shorter. */
   attemptTimeout: number
   phase: Phase = 'queue'
+  /** When it last went on after a wait, on the monotonic clock: the present, for layers that do not wait. */
+  at: number
   /** When the attempt in flight began, and how long the endpoint usually takes, in ms. */
   attemptAt = 0
   usualLatency = 0
@@ -89,6 +91,7 @@ export class Call {
     this.idempotent = init.idempotent
     this.replayable = !isOneShot(init.body)
     this.startedAt = init.trace.startedAt
+    this.at = this.startedAt
     this.deadline = init.deadline
     this.deadlineAt = this.startedAt + init.deadline
     this.attemptTimeout = init.attemptTimeout

@@ -5,6 +5,7 @@ import { channels } from './events.ts'
 import { DEFAULTS, refuse, type Policy, type RetryPolicy } from './options.ts'
 import { isIdempotent } from './policy/verdict.ts'
 import type { Reply } from './reply.ts'
+import { rejected } from './sent.ts'
 import { withQuery, type CallOptions, type Request } from './request.ts'
 import { Trace } from './trace.ts'
 import type { Upstream } from './upstream.ts'
@@ -16,6 +17,13 @@ import type { Upstream } from './upstream.ts'
  */
 export function perform(upstream: Upstream, target: string, request: Request, streamed: boolean, env: Env): Promise<Reply> {
   const call = callOf(upstream, target, request, streamed, env)
+  // Nothing is armed, counted or awaited for a call that no endpoint would admit.
+  const refused = upstream.endpoints.refusal(call, call.at)
+  if (refused !== undefined) {
+    upstream.active++
+    ended(upstream, call, call.at, refused)
+    return rejected(refused)
+  }
   const throwing = request.options.throwOnStatus ?? call.policy.throwOnStatus
   return upstream.send(call).then(
     reply => {

@@ -5,7 +5,6 @@ import { attempt } from './layers/attempt.ts'
 import { breaker } from './layers/breaker.ts'
 import { deadline } from './layers/deadline.ts'
 import { limit } from './layers/limit.ts'
-import { replay } from './layers/replay.ts'
 import { retry } from './layers/retry.ts'
 import { route } from './layers/route.ts'
 import type { Budget } from './policy/budget.ts'
@@ -32,12 +31,11 @@ export const pipeline = ({ env, budget, permits, endpoints }: Parts): Send =>
     deadline(env), //                     one limit for the whole call
     retry(env, budget, endpoints), //     again, while safe, useful, in time and within budget
     limit(env, permits, endpoints), //    a permit, or a bounded wait for one
-  )(route(env, endpoints)) //             an endpoint that admits the call
+  )(route(endpoints)) //                  an endpoint that admits the call
 
 /** The way on from there, at one endpoint. */
 export const endpointPipeline = (env: Env, endpoint: Endpoint): Send =>
   stack(
-    replay(env), //                       once more, free, if the connection was stale
     breaker(env, endpoint), //            hears only what the endpoint itself did
     attempt(env, endpoint), //            one try: its time limit, and what its outcome proves
   )(endpoint.pool.send)

@@ -116,19 +116,3 @@ export class Reply {
     this.#stream?.on('error', () => undefined).destroy()
   }
 }
-
-/**
- * Runs `done` once what was sent has wholly ended: the body of a reply included, or with the error there was instead.
- * It runs before anybody else sees the outcome.
- */
-export const atEnd = (sent: Promise<Reply>, done: (reply: Reply | undefined, error?: unknown) => void): Promise<Reply> =>
-  sent.then(
-    reply => {
-      reply.whenEnded(error => { done(reply, error) })
-      return reply
-    },
-    (error: unknown) => {
-      done(undefined, error)
-      throw error
-    },
-  )

@@ -6,7 +6,8 @@ import { channels } from '../events.ts'
 import type { Layer } from '../layer.ts'
 import { retryAfter } from '../policy/retry-after.ts'
 import { verdictOfStatus, verdictOfTimeout } from '../policy/verdict.ts'
-import { atEnd, type Reply } from '../reply.ts'
+import type { Reply } from '../reply.ts'
+import { atEnd, atReply, rejected } from '../sent.ts'
 
 /**
  * One try on the wire: counts it, gives it its own time limit, and says what the outcome proves. The limit covers a
@@ -14,9 +15,9 @@ import { atEnd, type Reply } from '../reply.ts'
  * body; a streamed one is the deadline's matter once its headers are there.
  */
 export const attempt = (env: Env, endpoint: Endpoint): Layer => next => call => {
-  if (call.cancelled) return Promise.reject(call.reason)
+  if (call.cancelled) return rejected(call.reason)
   const { clock } = env
-  const startedAt = clock.now()
+  const startedAt = call.at
   call.trace.attempts++
   call.attemptAt = startedAt
   call.usualLatency = endpoint.latency.usual
@@ -26,25 +27,23 @@ export const attempt = (env: Env, endpoint: Endpoint): Layer => next => call => 
   const timer = startedAt + call.attemptTimeout < call.deadlineAt
     ? clock.after(call.attemptTimeout, () => { call.interrupt(tookTooLong(call, env)) })
     : undefined
-  const sent = next(call).then(
-    reply => {
-      timer?.cancel()
-      judge(reply, call, clock.now() - startedAt)
-      return reply
-    },
-    (error: unknown) => {
-      timer?.cancel()
-      const now = clock.now()
-      call.trace.mark(`attempt ${call.trace.attempts} to ${endpoint.origin} failed: ${nameOf(error)}`, now)
-      throw error
-    },
-  )
-  return atEnd(sent, (reply, error) => {
-    endpoint.inFlight--
-    const duration = clock.now() - startedAt
-    if (error === undefined && reply?.verdict === 'healthy' && clock.stalledAt < startedAt) endpoint.latency.record(duration)
-    if (channels.attemptEnd.hasSubscribers) publish(call, endpoint, duration, reply, error)
+  const sent = atReply(next(call), reply => {
+    timer?.cancel()
+    judge(reply, call, clock.now() - startedAt)
   })
+  return atEnd(sent, (reply, error) => {
+    timer?.cancel()
+    endpoint.inFlight--
+    const now = clock.now()
+    if (error === undefined) learn(reply, endpoint, now - startedAt, clock.stalledAt >= startedAt)
+    else call.trace.mark(`attempt ${call.trace.attempts} to ${endpoint.origin} failed: ${nameOf(error)}`, now)
+    if (channels.attemptEnd.hasSubscribers) publish(call, endpoint, now - startedAt, reply, error)
+  })
+}
+
+/** Takes in how long a healthy reply took, unless this process stood still meanwhile. */
+function learn(reply: Reply | undefined, endpoint: Endpoint, duration: number, stalled: boolean): void {
+  if (reply?.verdict === 'healthy' && !stalled) endpoint.latency.record(duration)
 }
 
 /** Notes on a reply what it proves and how it came about. */

@@ -3,7 +3,8 @@ import type { Endpoint } from '../endpoint.ts'
 import { UpstreamError } from '../errors.ts'
 import type { Layer } from '../layer.ts'
 import type { BreakerPolicy } from '../options.ts'
-import { atEnd, type Reply } from '../reply.ts'
+import type { Reply } from '../reply.ts'
+import { atEnd, rejected } from '../sent.ts'
 import type { Verdict } from '../verdict.ts'
 
 /**
@@ -15,9 +16,9 @@ export const breaker = (env: Env, endpoint: Endpoint): Layer => next => call => 
   const { circuit } = endpoint
   const policy = call.policy.breaker
   if (circuit === undefined || policy === false) return next(call)
-  const startedAt = env.clock.now()
+  const startedAt = call.at
   const admission = circuit.admit(startedAt)
-  if (admission === 0) return Promise.reject(endpoint.refuse(call, startedAt))
+  if (admission === 0) return rejected(endpoint.refuse(call, startedAt))
   if (admission < 0) call.attemptTimeout = Math.min(call.attemptTimeout, policy.probeTimeout)
   return atEnd(next(call), (reply, error) => {
     const now = env.clock.now()

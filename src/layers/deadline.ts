@@ -3,7 +3,7 @@ import type { Env } from '../clock.ts'
 import { DeadlineExceededError } from '../errors.ts'
 import type { Layer } from '../layer.ts'
 import { verdictOfTimeout } from '../policy/verdict.ts'
-import { atEnd } from '../reply.ts'
+import { atEnd, rejected } from '../sent.ts'
 
 const IN_FLIGHT: ReadonlySet<string> = new Set(['connect', 'headers', 'body'])
 
@@ -14,8 +14,8 @@ const IN_FLIGHT: ReadonlySet<string> = new Set(['connect', 'headers', 'body'])
  */
 export const deadline = (env: Env): Layer => next => call => {
   const { signal } = call
-  if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
-  const timer = env.clock.after(call.deadlineAt - env.clock.now(), late => { call.cancel(exceeded(call, env, late)) })
+  if (signal?.aborted === true) return rejected(signal.reason)
+  const timer = env.clock.after(call.deadlineAt - call.at, late => { call.cancel(exceeded(call, env, late)) })
   if (signal === undefined) return atEnd(next(call), () => { timer.cancel() })
 
   const abort = (): void => {

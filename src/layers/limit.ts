@@ -4,7 +4,7 @@ import { LimitExceededError, type RejectedError } from '../errors.ts'
 import type { Layer } from '../layer.ts'
 import type { LimitPolicy } from '../options.ts'
 import type { Permits } from '../policy/permits.ts'
-import { atEnd } from '../reply.ts'
+import { atEnd, rejected } from '../sent.ts'
 
 /** Refuses a call that no endpoint would admit. */
 export interface Doorkeeper {
@@ -20,15 +20,15 @@ export interface Doorkeeper {
  */
 export const limit = (env: Env, permits: Permits, door: Doorkeeper): Layer => next => call => {
   const policy = call.policy.limit
-  const now = env.clock.now()
+  const now = call.at
   const refused = door.refusal(call, now)
-  if (refused !== undefined) return Promise.reject(refused)
+  if (refused !== undefined) return rejected(refused)
   if (policy === false) return next(call)
   const release = (): void => { permits.release() }
   if (permits.take()) return atEnd(next(call), release)
-  if (permits.queued >= policy.queue) return Promise.reject(full(call, policy, now))
+  if (permits.queued >= policy.queue) return rejected(full(call, policy, now))
   return inQueue(call, policy, { env, permits }).then(() => {
-    const late = door.refusal(call, env.clock.now())
+    const late = door.refusal(call, call.at)
     if (late === undefined) return atEnd(next(call), release)
     release()
     throw late
@@ -44,7 +44,7 @@ function full(call: Call, policy: LimitPolicy, now: number): LimitExceededError 
 
 /** Waits for a permit. Settles at once when the call is ended, and leaves the queue then. */
 function inQueue(call: Call, policy: LimitPolicy, { env, permits }: { env: Env; permits: Permits }): Promise<void> {
-  const since = env.clock.now()
+  const since = call.at
   call.phase = 'queue'
   return new Promise((resolve, reject) => {
     const leave = (): void => {
@@ -55,6 +55,7 @@ function inQueue(call: Call, policy: LimitPolicy, { env, permits }: { env: Env; 
     const waiter = permits.wait(() => {
       leave()
       const now = env.clock.now()
+      call.at = now
       call.queued += now - since
       call.trace.mark(`waited ${Math.round(now - since)} ms for a permit`, now)
       resolve()

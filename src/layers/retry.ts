@@ -64,13 +64,14 @@ const isRetryable = (error: unknown): error is UpstreamError =>
 
 /** Every attempt after the first, and what becomes of the call. */
 async function again(first: UpstreamError, parts: Parts): Promise<Reply> {
-  const { budget, next, call, policy } = parts
+  const { env, budget, next, call, policy } = parts
   let last = first
   let stopped: StopReason | undefined
   let spent = 0
 
   const attempt = async (number: number): Promise<Reply> => {
     if (number === 1) throw first
+    call.at = env.clock.now()
     const reply = await next(call)
     const failure = failureOf(reply, call, policy)
     if (failure === undefined) return reply

@@ -1,9 +1,9 @@
-import type { Env } from '../clock.ts'
 import type { Endpoints } from '../endpoint.ts'
 import type { Send } from '../layer.ts'
+import { rejected } from '../sent.ts'
 
 /** Sends a call to an endpoint that admits it; a retry goes to another endpoint than the last if one admits it. */
-export const route = (env: Env, endpoints: Endpoints): Send => call => {
-  const endpoint = endpoints.pick(call, env.clock.now())
-  return endpoint === undefined ? Promise.reject(endpoints.refuse(call, env.clock.now())) : endpoint.send(call)
+export const route = (endpoints: Endpoints): Send => call => {
+  const endpoint = endpoints.pick(call, call.at)
+  return endpoint === undefined ? rejected(endpoints.refuse(call, call.at)) : endpoint.send(call)
 }

@@ -5,6 +5,9 @@ import type { Clock } from '../clock.ts'
 /** What undici's connector makes, with the part of the socket we look at. */
 type Connected = Parameters<buildConnector.Callback>[1]
 
+/** undici's types say that it returns nothing; it is the socket, still connecting. */
+type Connect = (...given: Parameters<buildConnector.connector>) => unknown
+
 /**
  * Wraps undici's connector in a time-out that is exact (undici's own runs on ticks of half a second), and remembers
  * when
@@ -15,7 +18,7 @@ export class Connections {
   #madeAt = new WeakMap<object, number>()
   readonly connector: buildConnector.connector
 
-  constructor(connect: buildConnector.connector, timeout: number, clock: Clock) {
+  constructor(connect: Connect, timeout: number, clock: Clock) {
     this.connector = (options, callback) => {
       const done: buildConnector.Callback = (...outcome) => {
         timer.cancel()
@@ -23,9 +26,10 @@ export class Connections {
         if (error === null) this.#watch(socket, clock.now())
         callback(...outcome)
       }
-      // Types say nothing of it, but the connector gives the socket it is connecting.
-      const connecting: unknown = Reflect.apply(connect, undefined, [options, done])
-      const timer = clock.after(timeout, () => { (connecting as Socket).destroy(new ConnectTimeout(timeout)) })
+      const connecting = connect(options, done)
+      const timer = clock.after(timeout, () => {
+        (connecting as Socket).destroy(new ConnectTimeout(timeout))
+      })
     }
   }
 

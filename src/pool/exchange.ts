@@ -1,45 +1,65 @@
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call.ts'
-import { ResponseError } from '../errors.ts'
-import { Reply, type ReplyHeaders } from '../reply.ts'
-import { codingsOf, decode } from './decode.ts'
+import { ConnectionError, ResponseError } from '../errors.ts'
+import type { Reply, ReplyHeaders } from '../reply.ts'
+import type { Ended, Exchanged } from '../sent.ts'
 import { toUpstreamError } from './failure.ts'
 
 /** Interim (1xx) responses that may come before the real one. */
 const INTERIM = 32
 
-/** Tells whether the connection that failed with this error had been open before `since`. */
-export type WasOpenBefore = (error: unknown, since: number) => boolean
+/** What an exchange needs of the pool it runs in. */
+export interface Transport {
+  /** Puts the request of an exchange on the wire. */
+  dispatch(call: Call, exchange: Exchange): void
+  /** Tells whether the connection that failed with this error had been open before `since`. */
+  wasOpenBefore(error: unknown, since: number): boolean
+}
 
 /**
  * One request and its response: undici's handler, and the settling of a promise. This much is common to both kinds; a
  * {@link BufferedExchange} collects the body, a streamed one hands it on.
  *
  * It holds the listener for the call's cancellation, so that ending a call needs no AbortSignal: `controller.abort()`
- * frees the connection.
+ * frees the connection. A request that met a stale connection (a kept-alive one that the other side had closed), or an
+ * HTTP/2 stream refused unprocessed, is sent once more at once: that is nobody's failure.
  */
-export abstract class Exchange implements Dispatcher.DispatchHandler {
+export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged {
   protected readonly call: Call
   protected controller: Dispatcher.DispatchController | undefined
   protected answered = false
   protected settled = false
-  readonly #wasOpenBefore: WasOpenBefore
-  readonly #startedAt: number
+  readonly #transport: Transport
+  readonly #resolve: (reply: Reply) => void
+  readonly #reject: (error: unknown) => void
   #interim = 0
-  readonly resolve: (reply: Reply) => void
-  readonly reject: (error: unknown) => void
+  #reply: Reply | undefined
+  #replied: ((reply: Reply) => void) | undefined
+  #watchers: Ended[] | undefined
+  #isOver = false
+  #error: unknown
 
   constructor(
-    call: Call, startedAt: number, wasOpenBefore: WasOpenBefore,
+    call: Call, transport: Transport,
     resolve: (reply: Reply) => void, reject: (error: unknown) => void,
   ) {
     this.call = call
-    this.#startedAt = startedAt
-    this.#wasOpenBefore = wasOpenBefore
-    this.resolve = resolve
-    this.reject = reject
+    this.#transport = transport
+    this.#resolve = resolve
+    this.#reject = reject
     call.phase = 'connect'
     call.whenCancelled(reason => { this.stop(reason) })
+  }
+
+  whenReplied(replied: (reply: Reply) => void): void {
+    if (this.#reply === undefined) this.#replied = replied
+    else replied(this.#reply)
+  }
+
+  whenEnded(ended: Ended): void {
+    if (this.#isOver) ended(this.#reply, this.#error)
+    else if (this.#watchers === undefined) this.#watchers = [ended]
+    else this.#watchers.push(ended)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -65,23 +85,40 @@ export abstract class Exchange implements Dispatcher.DispatchHandler {
   abstract onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void
   abstract onResponseEnd(): void
   protected abstract begin(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void
-  /** Ends it with an error: ours, or the caller's own reason. */
-  protected abstract fail(error: unknown): void
+  /** Hears that it has failed, after everybody else. */
+  protected abstract failed(error: unknown): void
 
   onResponseError(_controller: unknown, error: unknown): void {
     if (this.settled) return
     const started = this.controller !== undefined
-    const reused = started && !this.answered && this.#wasOpenBefore(error, this.#startedAt)
-    this.settle()
-    this.fail(toUpstreamError(error, this.call, { started, answered: this.answered, reused }))
+    const reused = started && !this.answered && this.#transport.wasOpenBefore(error, this.call.attemptAt)
+    const failure = toUpstreamError(error, this.call, { started, answered: this.answered, reused })
+    if (isReplayable(failure, this.call)) this.#replay()
+    else this.#fail(failure)
   }
 
   /** Ends it from our side, and the connection with it. */
   stop(reason: unknown): void {
     if (this.settled) return
-    this.settle()
-    this.fail(reason)
+    this.#fail(reason)
     this.controller?.abort(reason instanceof Error ? reason : new Error('cancelled'))
+  }
+
+  /** There is a reply: those who watch hear of it first, then whoever awaits it. */
+  protected replied(reply: Reply): void {
+    this.#reply = reply
+    this.#replied?.(reply)
+    this.#resolve(reply)
+  }
+
+  /** It is over, well or with an error. */
+  protected ended(error?: unknown): void {
+    this.#isOver = true
+    this.#error = error
+    const watchers = this.#watchers
+    if (watchers !== undefined) for (const ended of watchers) ended(this.#reply, error)
+    if (this.#reply === undefined) this.#reject(error)
+    else this.#reply.end(error)
   }
 
   protected settle(): void {
@@ -89,55 +126,24 @@ export abstract class Exchange implements Dispatcher.DispatchHandler {
     this.call.whenCancelled(undefined)
   }
 
+  #replay(): void {
+    this.call.replayed = true
+    this.call.trace.mark('sent again on a fresh connection', this.call.at)
+    this.controller = undefined
+    this.#transport.dispatch(this.call, this)
+  }
+
+  #fail(error: unknown): void {
+    this.settle()
+    this.ended(error)
+    this.failed(error)
+  }
+
   protected tooLarge(): void {
     this.stop(new ResponseError(this.call.trace, `body longer than ${this.call.maxBodySize} bytes`, 'healthy'))
   }
 }
 
-/** Collects the body and settles with a reply that is all there. */
-export class BufferedExchange extends Exchange {
-  #status = 0
-  #headers: ReplyHeaders = {}
-  #first: Buffer | undefined
-  #rest: Buffer[] | undefined
-  #size = 0
-
-  protected begin(_controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
-    this.#status = status
-    this.#headers = headers
-    if (Number(headers['content-length']) > this.call.maxBodySize && this.call.method !== 'HEAD') this.tooLarge()
-  }
-
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#size += chunk.length
-    if (this.#size > this.call.maxBodySize) this.tooLarge()
-    else if (this.#first === undefined) this.#first = chunk
-    else (this.#rest ??= [this.#first]).push(chunk)
-  }
-
-  onResponseEnd(): void {
-    if (this.settled) return
-    this.settle()
-    const body = this.#rest === undefined ? this.#first : Buffer.concat(this.#rest, this.#size)
-    const encoding = this.#headers['content-encoding']
-    if (encoding === undefined || body === undefined) this.resolve(new Reply(this.#status, this.#headers, body))
-    else this.#decode(body, encoding)
-  }
-
-  #decode(body: Buffer, encoding: string | string[]): void {
-    this.call.whenCancelled(this.reject)
-    decode(body, codingsOf(encoding) ?? [], this.call.maxBodySize).then(
-      decoded => { this.resolve(new Reply(this.#status, this.#headers, decoded)) },
-      (error: unknown) => {
-        const large = (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE'
-        this.reject(large
-          ? new ResponseError(this.call.trace, `body longer than ${this.call.maxBodySize} bytes when decoded`, 'healthy')
-          : new ResponseError(this.call.trace, `damaged or truncated ${String(encoding)} body`, 'gateway', error))
-      },
-    )
-  }
-
-  protected fail(error: unknown): void {
-    this.reject(error)
-  }
-}
+const isReplayable = (error: unknown, call: Call): boolean =>
+  error instanceof ConnectionError && error.blame === 'nobody' && !call.replayed && call.replayable
+  && (call.idempotent || error.sent === 'never')

@@ -1,12 +1,14 @@
 import { restoreGlobals } from './host-globals.ts'
 import { buildConnector, Pool as UndiciPool, type Dispatcher } from 'undici'
 import type { Env } from '../clock.ts'
-import type { Body } from '../call.ts'
+import type { Body, Call } from '../call.ts'
 import type { Send } from '../layer.ts'
 import type { PoolPolicy } from '../options.ts'
 import type { Reply } from '../reply.ts'
-import { BufferedExchange, type WasOpenBefore } from './exchange.ts'
+import { watchable } from '../sent.ts'
+import { BufferedExchange } from './buffered.ts'
 import { Connections } from './connect.ts'
+import type { Exchange, Transport } from './exchange.ts'
 import { sendable } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
 import { StreamedExchange } from './streamed.ts'
@@ -23,72 +25,90 @@ export interface Pool {
   destroy(): Promise<void>
 }
 
-interface Connected {
-  readonly dispatcher: Dispatcher
-  readonly wasOpenBefore: WasOpenBefore
-}
-
 const never = (): boolean => false
 
-/** Makes the undici pool of an endpoint, or takes the dispatcher that `pool.factory` makes instead. */
-function connect(origin: string, policy: PoolPolicy, env: Env): Connected {
-  if (policy.factory !== undefined) {
-    return { dispatcher: policy.factory(origin) as unknown as Dispatcher, wasOpenBefore: never }
+/** The dispatcher of an endpoint: undici's pool, or what `pool.factory` makes instead. */
+class Wire implements Transport {
+  readonly dispatcher: Dispatcher
+  readonly wasOpenBefore: Transport['wasOpenBefore']
+  readonly #origin: string
+
+  constructor(origin: string, policy: PoolPolicy, env: Env) {
+    this.#origin = origin
+    if (policy.factory === undefined) {
+      const connections = connectionsOf(policy, env)
+      this.dispatcher = undiciPool(origin, policy, connections)
+      this.wasOpenBefore = connections.wasOpenBefore
+    } else {
+      this.dispatcher = policy.factory(origin) as unknown as Dispatcher
+      this.wasOpenBefore = never
+    }
   }
-  const { connections, http2, maxAge, idleTimeout, maxIdleTimeout, tls, socketPath } = policy
-  const made = new Connections(
-    buildConnector({
-      ...tls, allowH2: http2, timeout: 0, ...(socketPath === undefined ? {} : { socketPath }),
-    } as buildConnector.BuildOptions),
-    policy.connectTimeout, env.clock,
-  )
-  const dispatcher = new UndiciPool(origin, {
-    connect: made.connector,
-    connections,
-    allowH2: http2,
-    clientTtl: maxAge,
-    keepAliveTimeout: idleTimeout,
-    keepAliveMaxTimeout: maxIdleTimeout,
-    // A call always has a deadline of ours, which is exact and covers these; undici's own would only cost.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  })
-  return { dispatcher, wasOpenBefore: made.wasOpenBefore }
-}
 
-/**
- * An undici pool as a {@link Send}, driven through `dispatch()`: no Readable is made for a buffered reply. It is made
- * when first
- * needed, so that an upstream nobody calls holds no connection machinery.
- */
-export function createPool(origin: string, policy: PoolPolicy, env: Env): Pool {
-  let made: Connected | undefined
-  let closing: Promise<void> | undefined
-
-  const send: Send = call => new Promise<Reply>((resolve, reject) => {
-    made ??= connect(origin, policy, env)
-    const now = env.clock.now()
-    // A factory that throws rejects with its own error, and nothing has begun.
-    const body = sendable(call.body, error => { exchange.stop(error) })
-    const kind = call.streamed ? StreamedExchange : BufferedExchange
-    const exchange = new kind(call, now, made.wasOpenBefore, resolve, reject)
+  dispatch(call: Call, exchange: Exchange): void {
+    const failed = (error: unknown): void => { exchange.stop(error) }
+    let body: ReturnType<typeof sendable>
     try {
-      made.dispatcher.dispatch({
-        origin,
+      body = sendable(call.body, failed)
+    } catch (error) {
+      // The caller's factory threw: its own error ends the call, and nothing has begun.
+      failed(error)
+      return
+    }
+    try {
+      this.dispatcher.dispatch({
+        origin: this.#origin,
         path: call.target,
         method: call.method,
-        headers: requestHeaders(call, now),
+        headers: requestHeaders(call),
         body: body as Body & Dispatcher.DispatchOptions['body'],
       }, exchange)
     } catch (error) {
       exchange.onResponseError(undefined, error)
     }
-  })
-
-  return {
-    send,
-    close: () => (closing ??= made === undefined ? Promise.resolve() : made.dispatcher.close()),
-    destroy: () => (made === undefined ? Promise.resolve() : made.dispatcher.destroy()),
   }
 }
 
+const connectionsOf = ({ tls, http2, socketPath, connectTimeout }: PoolPolicy, env: Env): Connections => new Connections(
+  buildConnector({
+    ...tls, allowH2: http2, timeout: 0, ...(socketPath === undefined ? {} : { socketPath }),
+  } as buildConnector.BuildOptions),
+  connectTimeout, env.clock,
+)
+
+const undiciPool = (origin: string, policy: PoolPolicy, { connector }: Connections): Dispatcher => new UndiciPool(origin, {
+  connect: connector,
+  connections: policy.connections,
+  allowH2: policy.http2,
+  clientTtl: policy.maxAge,
+  keepAliveTimeout: policy.idleTimeout,
+  keepAliveMaxTimeout: policy.maxIdleTimeout,
+  // A call always has a deadline of ours, which is exact and covers these; undici's own would only cost.
+  headersTimeout: 0,
+  bodyTimeout: 0,
+})
+
+/**
+ * An undici pool as a {@link Send}, driven through `dispatch()`: no Readable is made for a buffered reply. It is made when
+ * first needed, so that an upstream nobody calls holds no connection machinery.
+ */
+export function createPool(origin: string, policy: PoolPolicy, env: Env): Pool {
+  let wire: Wire | undefined
+  let closing: Promise<void> | undefined
+
+  const send: Send = call => {
+    const used = (wire ??= new Wire(origin, policy, env))
+    let exchange!: Exchange
+    const sent = new Promise<Reply>((resolve, reject) => {
+      exchange = new (call.streamed ? StreamedExchange : BufferedExchange)(call, used, resolve, reject)
+    })
+    used.dispatch(call, exchange)
+    return watchable(sent, exchange)
+  }
+
+  return {
+    send,
+    close: () => (closing ??= wire === undefined ? Promise.resolve() : wire.dispatcher.close()),
+    destroy: () => (wire === undefined ? Promise.resolve() : wire.dispatcher.destroy()),
+  }
+}

@@ -4,13 +4,13 @@ import type { Call } from '../call.ts'
 type Sendable = Record<string, string | string[]>
 
 /** The header fields of one attempt: the upstream's, the call's over them, and what remains of the deadline. */
-export function requestHeaders(call: Call, now: number): Sendable {
+export function requestHeaders(call: Call): Sendable {
   const { headers, deadlineHeader } = call.policy
   // In nearly all calls there is nothing to merge.
   if (call.headers === undefined && deadlineHeader === false) return headers as Sendable
   const merged: Record<string, string | readonly string[] | undefined> = { ...headers, ...call.headers }
   if (deadlineHeader !== false) {
-    merged[deadlineHeader] = String(Math.max(0, Math.floor(call.deadlineAt - now)))
+    merged[deadlineHeader] = String(Math.max(0, Math.floor(call.deadlineAt - call.at)))
   }
   return merged as Sendable
 }

@@ -11,7 +11,6 @@ import { Exchange } from './exchange.ts'
  */
 export class StreamedExchange extends Exchange {
   #stream: Readable | undefined
-  #reply: Reply | undefined
   #size = 0
 
   protected begin(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
@@ -25,8 +24,7 @@ export class StreamedExchange extends Exchange {
     })
     const codings = codingsOf(headers['content-encoding']) ?? []
     const body = codings.length === 0 || this.call.method === 'HEAD' ? this.#stream : this.#decoded(this.#stream, codings)
-    this.#reply = new Reply(status, headers, body)
-    this.resolve(this.#reply)
+    this.replied(new Reply(status, headers, body))
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -39,15 +37,10 @@ export class StreamedExchange extends Exchange {
     if (this.settled) return
     this.settle()
     this.#stream?.push(null)
-    this.#reply?.end()
+    this.ended()
   }
 
-  protected fail(error: unknown): void {
-    if (this.#reply === undefined) {
-      this.reject(error)
-      return
-    }
-    this.#reply.end(error)
+  protected failed(error: unknown): void {
     // A stream can only fail with an Error; a reason of another kind travels as its cause.
     this.#stream?.destroy(error instanceof Error ? error : new Error('The call was aborted', { cause: error }))
   }
@@ -55,7 +48,7 @@ export class StreamedExchange extends Exchange {
   #abandon(error: Error | null): void {
     this.settle()
     // Given up by the reader: no evidence about the endpoint, so it ends without an error.
-    this.#reply?.end()
+    this.ended()
     this.controller?.abort(error ?? new Error('the reader gave up'))
   }
 
