@@ -80,7 +80,6 @@ const undiciPool = (origin: string, policy: PoolPolicy, { connector }: Connectio
   connect: connector,
   connections: policy.connections,
   allowH2: policy.http2,
-  clientTtl: policy.maxAge,
   keepAliveTimeout: policy.idleTimeout,
   keepAliveMaxTimeout: policy.maxIdleTimeout,
   // A call always has a deadline of ours, which is exact and covers these; undici's own would only cost.
@@ -90,25 +89,42 @@ const undiciPool = (origin: string, policy: PoolPolicy, { connector }: Connectio
 
 /**
  * An undici pool as a {@link Send}, driven through `dispatch()`: no Readable is made for a buffered reply. It is made when
- * first needed, so that an upstream nobody calls holds no connection machinery.
+ * first needed, so that an upstream nobody calls holds no connection machinery, and made anew when it is older than
+ * `maxAge`, so that changes of DNS are seen. (undici's own `clientTtl` asks the time of every connection at every request.)
  */
 export function createPool(origin: string, policy: PoolPolicy, env: Env): Pool {
   let wire: Wire | undefined
-  let closing: Promise<void> | undefined
+  let retireAt = 0
+  /** Those that only finish what they have, and when they will have. */
+  const retiring = new Map<Wire, Promise<void>>()
 
-  const send: Send = call => {
-    const used = (wire ??= new Wire(origin, policy, env))
-    let exchange!: Exchange
-    const sent = new Promise<Reply>((resolve, reject) => {
-      exchange = new (call.streamed ? StreamedExchange : BufferedExchange)(call, used, resolve, reject)
-    })
-    used.dispatch(call, exchange)
-    return watchable(sent, exchange)
+  const wireAt = (now: number): Wire => {
+    if (wire !== undefined && now < retireAt) return wire
+    if (wire !== undefined) retire(wire)
+    retireAt = now + policy.maxAge
+    return (wire = new Wire(origin, policy, env))
+  }
+  const retire = (old: Wire): void => {
+    const gone = (): void => { retiring.delete(old) }
+    retiring.set(old, old.dispatcher.close().then(gone, gone))
   }
 
   return {
-    send,
-    close: () => (closing ??= wire === undefined ? Promise.resolve() : wire.dispatcher.close()),
-    destroy: () => (wire === undefined ? Promise.resolve() : wire.dispatcher.destroy()),
+    send(call) {
+      const used = wireAt(call.at)
+      let exchange!: Exchange
+      const sent = new Promise<Reply>((resolve, reject) => {
+        exchange = new (call.streamed ? StreamedExchange : BufferedExchange)(call, used, resolve, reject)
+      })
+      used.dispatch(call, exchange)
+      return watchable(sent, exchange)
+    },
+    async close() {
+      await Promise.all([wire?.dispatcher.close(), ...retiring.values()])
+    },
+    async destroy() {
+      const all = wire === undefined ? [...retiring.keys()] : [wire, ...retiring.keys()]
+      await Promise.all(all.map(({ dispatcher }) => dispatcher.destroy()))
+    },
   }
 }
