@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { Timer } from './clock.ts'
 import type { HeaderFields, Policy, RetryPolicy } from './options.ts'
 import type { Trace } from './trace.ts'
 import type { Phase } from './upstream-error.ts'
@@ -62,6 +63,10 @@ export class Call {
   phase: Phase = 'queue'
   /** When it last went on after a wait, on the monotonic clock: the present, for layers that do not wait. */
   at: number
+  /** The leave its attempt in flight has from the endpoint's circuit. */
+  admission = 0
+  /** The attempt's own time limit, if it has one. */
+  attemptTimer: Timer | undefined = undefined
   /** When the attempt in flight began, and how long the endpoint usually takes, in ms. */
   attemptAt = 0
   usualLatency = 0
@@ -76,6 +81,7 @@ export class Call {
   /** Why; only meaningful when `cancelled`. */
   reason: unknown = undefined
   #onCancel: ((reason: unknown) => void) | undefined = undefined
+  #onOver: (() => void) | undefined = undefined
 
   constructor(init: CallInit) {
     this.policy = init.policy
@@ -103,6 +109,17 @@ export class Call {
    */
   whenCancelled(listener: ((reason: unknown) => void) | undefined): void {
     this.#onCancel = listener
+  }
+
+  /** Names what is to be let go of when the call is over: its deadline. */
+  whenOver(listener: () => void): void {
+    this.#onOver = listener
+  }
+
+  /** Tells that the call is over, the body of its reply included. */
+  over(): void {
+    this.#onOver?.()
+    this.#onOver = undefined
   }
 
   /** Ends what the call waits for, but not the call: an attempt may take too long and another follow. */

@@ -70,13 +70,15 @@ function attemptTimeoutOf({ attemptTimeout }: CallOptions, actual: number, polic
   return attemptTimeout
 }
 
-const retryOf = (own: NonNullable<CallOptions['retry']>, policy: RetryPolicy | false): RetryPolicy | false =>
-  own === false ? false : {
-    ...(policy === false ? DEFAULTS.retry : policy), ...own,
-    ...(own.methods === undefined ? {} : { methods: own.methods.map(method => method.toUpperCase()) }),
-  }
+function retryOf(own: NonNullable<CallOptions['retry']>, policy: RetryPolicy | false): RetryPolicy | false {
+  if (own === false) return false
+  const base = policy === false ? DEFAULTS.retry : policy
+  const { limit = base.limit, statuses = base.statuses, methods = base.methods } = own
+  return { ...base, limit, statuses, methods: methods.map(method => method.toUpperCase()) }
+}
 
 function ended(upstream: Upstream, call: Call, now: number, error?: unknown, reply?: Reply): void {
+  call.over()
   upstream.ended(error)
   const failure = error instanceof UpstreamError ? error : undefined
   if (failure instanceof RejectedError && channels.refused.hasSubscribers) {

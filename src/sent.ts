@@ -1,17 +1,21 @@
+import type { Call } from './call.ts'
 import type { Reply } from './reply.ts'
 
-/** Runs once what was sent has wholly ended: with the reply, and with the error if there was one instead or in its body. */
-export type Ended = (reply: Reply | undefined, error?: unknown) => void
+/** Runs when the headers of the reply to a call are there. */
+export type Replied = (call: Call, reply: Reply) => void
+/** Runs once a call's exchange has wholly ended: with the reply, and with the error if there was one instead or in its body. */
+export type Ended = (call: Call, reply: Reply | undefined, error?: unknown) => void
 
 /**
  * An exchange that tells of its reply and of its end as they happen, before anybody who awaits its promise hears of them.
  *
  * Most layers only watch: they count, release, cancel a timer. A promise for each of them would be most of what the stack costs,
- * so the exchange's own promise goes up through them unchanged, and they are told here.
+ * so the exchange's own promise goes up through them unchanged, and they are told here. What is told is a function that a
+ * layer makes once, not for each call: what it has to know of the call stands on the call.
  */
 export interface Exchanged {
   /** Runs `replied` at the response's headers. */
-  whenReplied(replied: (reply: Reply) => void): void
+  whenReplied(replied: Replied): void
   /** Runs `ended` at the end of the response's body, or when it fails. */
   whenEnded(ended: Ended): void
 }
@@ -25,11 +29,11 @@ export function watchable(sent: Promise<Reply>, exchange: Exchanged): Promise<Re
 }
 
 /** Runs `replied` when the reply is there, before anybody else sees it. */
-export function atReply(sent: Promise<Reply>, replied: (reply: Reply) => void): Promise<Reply> {
+export function atReply(sent: Promise<Reply>, call: Call, replied: Replied): Promise<Reply> {
   const { exchange } = sent as Sent
   if (exchange === undefined) {
     return sent.then(reply => {
-      replied(reply)
+      replied(call, reply)
       return reply
     })
   }
@@ -38,16 +42,16 @@ export function atReply(sent: Promise<Reply>, replied: (reply: Reply) => void): 
 }
 
 /** Runs `ended` when the reply has wholly ended, its body included, or the error is there; before anybody else sees it. */
-export function atEnd(sent: Promise<Reply>, ended: Ended): Promise<Reply> {
+export function atEnd(sent: Promise<Reply>, call: Call, ended: Ended): Promise<Reply> {
   const { exchange } = sent as Sent
   if (exchange === undefined) {
     return sent.then(
       reply => {
-        reply.whenEnded(error => { ended(reply, error) })
+        reply.whenEnded(error => { ended(call, reply, error) })
         return reply
       },
       (error: unknown) => {
-        ended(undefined, error)
+        ended(call, undefined, error)
         throw error
       },
     )

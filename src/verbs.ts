@@ -22,7 +22,13 @@ const bytes = function(this: Promise<Reply>): Promise<Buffer> {
 }
 
 /** Gives a promise of a reply its methods. A subclass of Promise would make every `await` of it slower. */
-export const replyPromise = (promise: Promise<Reply>): ReplyPromise => Object.assign(promise, { json, text, bytes })
+export function replyPromise(promise: Promise<Reply>): ReplyPromise {
+  const own = promise as ReplyPromise
+  own.json = json
+  own.text = text
+  own.bytes = bytes
+  return own
+}
 
 /** The methods of HTTP, for a client (with URLs) and for one upstream (with paths). */
 export abstract class Verbs<Where> {

@@ -1,44 +1,47 @@
 import type { Call } from '../call.ts'
 import { wallClock, type Env } from '../clock.ts'
 import type { Endpoint } from '../endpoint.ts'
-import { AttemptTimeoutError, UpstreamError } from '../errors.ts'
+import { AttemptTimeoutError, ConnectionError, UpstreamError } from '../errors.ts'
 import { channels } from '../events.ts'
 import type { Layer } from '../layer.ts'
 import { retryAfter } from '../policy/retry-after.ts'
 import { verdictOfStatus, verdictOfTimeout } from '../policy/verdict.ts'
 import type { Reply } from '../reply.ts'
-import { atEnd, atReply, rejected } from '../sent.ts'
+import { atEnd, atReply, rejected, type Ended, type Replied } from '../sent.ts'
 
 /**
  * One try on the wire: counts it, gives it its own time limit, and says what the outcome proves. The limit covers a
  * buffered
  * body; a streamed one is the deadline's matter once its headers are there.
  */
-export const attempt = (env: Env, endpoint: Endpoint): Layer => next => call => {
-  if (call.cancelled) return rejected(call.reason)
+export const attempt = (env: Env, endpoint: Endpoint): Layer => next => {
   const { clock } = env
-  const startedAt = call.at
-  call.trace.attempts++
-  call.attemptAt = startedAt
-  call.usualLatency = endpoint.latency.usual
-  call.lastEndpoint = endpoint
-  endpoint.inFlight++
-  // The deadline's own timer does for an attempt that may take all that is left.
-  const timer = startedAt + call.attemptTimeout < call.deadlineAt
-    ? clock.after(call.attemptTimeout, () => { call.interrupt(tookTooLong(call, env)) })
-    : undefined
-  const sent = atReply(next(call), reply => {
-    timer?.cancel()
-    judge(reply, call, clock.now() - startedAt)
-  })
-  return atEnd(sent, (reply, error) => {
-    timer?.cancel()
+  const replied: Replied = (call, reply) => {
+    call.attemptTimer?.cancel()
+    judge(reply, call, clock.now() - call.attemptAt)
+  }
+  const ended: Ended = (call, reply, error) => {
+    call.attemptTimer?.cancel()
     endpoint.inFlight--
     const now = clock.now()
-    if (error === undefined) learn(reply, endpoint, now - startedAt, clock.stalledAt >= startedAt)
+    const duration = now - call.attemptAt
+    if (error === undefined) learn(reply, endpoint, duration, clock.stalledAt >= call.attemptAt)
     else call.trace.mark(`attempt ${call.trace.attempts} to ${endpoint.origin} failed: ${nameOf(error)}`, now)
-    if (channels.attemptEnd.hasSubscribers) publish(call, endpoint, now - startedAt, reply, error)
-  })
+    if (channels.attemptEnd.hasSubscribers) publish(call, endpoint, duration, reply, error)
+  }
+  return call => {
+    if (call.cancelled) return rejected(call.reason)
+    call.trace.attempts++
+    call.attemptAt = call.at
+    call.usualLatency = endpoint.latency.usual
+    call.lastEndpoint = endpoint
+    endpoint.inFlight++
+    // The deadline's own timer does for an attempt that may take all that is left.
+    call.attemptTimer = call.at + call.attemptTimeout < call.deadlineAt
+      ? clock.after(call.attemptTimeout, () => { call.interrupt(tookTooLong(call, env)) })
+      : undefined
+    return atEnd(atReply(next(call), call, replied), call, ended)
+  }
 }
 
 /** Takes in how long a healthy reply took, unless this process stood still meanwhile. */
@@ -65,7 +68,11 @@ function tookTooLong(call: Call, { clock }: Env): AttemptTimeoutError {
   return new AttemptTimeoutError(call.trace, call.attemptTimeout, call.phase, sent, verdict)
 }
 
-const nameOf = (error: unknown): string => (error instanceof UpstreamError ? error.code : 'aborted')
+/** What a person would look for: Node's own code says more than ours. */
+const nameOf = (error: unknown): string => {
+  if (error instanceof ConnectionError) return error.reason
+  return error instanceof UpstreamError ? error.code : 'aborted'
+}
 
 function publish(call: Call, endpoint: Endpoint, duration: number, reply: Reply | undefined, error: unknown): void {
   const failure = error instanceof UpstreamError ? error : undefined

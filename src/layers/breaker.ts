@@ -4,7 +4,7 @@ import { UpstreamError } from '../errors.ts'
 import type { Layer } from '../layer.ts'
 import type { BreakerPolicy } from '../options.ts'
 import type { Reply } from '../reply.ts'
-import { atEnd, rejected } from '../sent.ts'
+import { atEnd, rejected, type Ended } from '../sent.ts'
 import type { Verdict } from '../verdict.ts'
 
 /**
@@ -12,19 +12,28 @@ import type { Verdict } from '../verdict.ts'
  * circuit
  * hears only what the endpoint itself did.
  */
-export const breaker = (env: Env, endpoint: Endpoint): Layer => next => call => {
-  const { circuit } = endpoint
-  const policy = call.policy.breaker
-  if (circuit === undefined || policy === false) return next(call)
-  const startedAt = call.at
-  const admission = circuit.admit(startedAt)
-  if (admission === 0) return rejected(endpoint.refuse(call, startedAt))
-  if (admission < 0) call.attemptTimeout = Math.min(call.attemptTimeout, policy.probeTimeout)
-  return atEnd(next(call), (reply, error) => {
+export const breaker = (env: Env, endpoint: Endpoint): Layer => next => {
+  const settle: Ended = (call, reply, error) => {
+    const { circuit } = endpoint
+    const policy = call.policy.breaker
+    if (circuit === undefined || policy === false) return
     const now = env.clock.now()
-    circuit.settle(admission, verdictOf(reply, error), env.clock.stalledAt >= startedAt ? undefined : now - startedAt, now)
+    // What this process's own standing still has added to the latency means nothing.
+    const latency = env.clock.stalledAt >= call.attemptAt ? undefined : now - call.attemptAt
+    circuit.settle(call.admission, verdictOf(reply, error), latency, now)
     if (reply?.retryAfter !== undefined && holds(reply, policy)) circuit.hold(reply.retryAfter, now)
-  })
+  }
+  return call => {
+    const { circuit } = endpoint
+    const policy = call.policy.breaker
+    if (circuit === undefined || policy === false) return next(call)
+    const admission = circuit.admit(call.at)
+    if (admission === 0) return rejected(endpoint.refuse(call, call.at))
+    call.admission = admission
+    call.attemptAt = call.at
+    if (admission < 0) call.attemptTimeout = Math.min(call.attemptTimeout, policy.probeTimeout)
+    return atEnd(next(call), call, settle)
+  }
 }
 
 /** A 503's Retry-After speaks for the endpoint; a 429's may be about one tenant's quota. */

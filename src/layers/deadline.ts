@@ -3,30 +3,32 @@ import type { Env } from '../clock.ts'
 import { DeadlineExceededError } from '../errors.ts'
 import type { Layer } from '../layer.ts'
 import { verdictOfTimeout } from '../policy/verdict.ts'
-import { atEnd, rejected } from '../sent.ts'
+import { rejected } from '../sent.ts'
 
 const IN_FLIGHT: ReadonlySet<string> = new Set(['connect', 'headers', 'body'])
 
 /**
- * One limit for the whole call, from its start to the end of the reply's body: queue, connect, headers, body, back-off.
- * The
- * caller's own AbortSignal ends it the same way, with its own reason.
+ * One limit for the whole call, from its start to the end of the reply's body: queue, connect, headers, body, back-off. The
+ * caller's own AbortSignal ends it the same way, with its own reason. Both are let go of when the call is over.
  */
 export const deadline = (env: Env): Layer => next => call => {
   const { signal } = call
   if (signal?.aborted === true) return rejected(signal.reason)
   const timer = env.clock.after(call.deadlineAt - call.at, late => { call.cancel(exceeded(call, env, late)) })
-  if (signal === undefined) return atEnd(next(call), () => { timer.cancel() })
-
+  if (signal === undefined) {
+    call.whenOver(() => { timer.cancel() })
+    return next(call)
+  }
   const abort = (): void => {
     call.trace.mark('aborted by the caller', env.clock.now())
     call.cancel(signal.reason)
   }
   signal.addEventListener('abort', abort, { once: true })
-  return atEnd(next(call), () => {
+  call.whenOver(() => {
     timer.cancel()
     signal.removeEventListener('abort', abort)
   })
+  return next(call)
 }
 
 function exceeded(call: Call, env: Env, late: number): DeadlineExceededError {

@@ -18,21 +18,22 @@ export interface Doorkeeper {
  * refuse
  * ourselves is no evidence about the upstream.
  */
-export const limit = (env: Env, permits: Permits, door: Doorkeeper): Layer => next => call => {
-  const policy = call.policy.limit
-  const now = call.at
-  const refused = door.refusal(call, now)
-  if (refused !== undefined) return rejected(refused)
-  if (policy === false) return next(call)
+export const limit = (env: Env, permits: Permits, door: Doorkeeper): Layer => next => {
   const release = (): void => { permits.release() }
-  if (permits.take()) return atEnd(next(call), release)
-  if (permits.queued >= policy.queue) return rejected(full(call, policy, now))
-  return inQueue(call, policy, { env, permits }).then(() => {
-    const late = door.refusal(call, call.at)
-    if (late === undefined) return atEnd(next(call), release)
-    release()
-    throw late
-  })
+  return call => {
+    const policy = call.policy.limit
+    const refused = door.refusal(call, call.at)
+    if (refused !== undefined) return rejected(refused)
+    if (policy === false) return next(call)
+    if (permits.take()) return atEnd(next(call), call, release)
+    if (permits.queued >= policy.queue) return rejected(full(call, policy, call.at))
+    return inQueue(call, policy, { env, permits }).then(() => {
+      const late = door.refusal(call, call.at)
+      if (late === undefined) return atEnd(next(call), call, release)
+      release()
+      throw late
+    })
+  }
 }
 
 function full(call: Call, policy: LimitPolicy, now: number): LimitExceededError {

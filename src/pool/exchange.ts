@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { Call } from '../call.ts'
 import { ConnectionError, ResponseError } from '../errors.ts'
 import type { Reply, ReplyHeaders } from '../reply.ts'
-import type { Ended, Exchanged } from '../sent.ts'
+import type { Ended, Exchanged, Replied } from '../sent.ts'
 import { toUpstreamError } from './failure.ts'
 
 /** Interim (1xx) responses that may come before the real one. */
@@ -34,8 +34,10 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged 
   readonly #reject: (error: unknown) => void
   #interim = 0
   #reply: Reply | undefined
-  #replied: ((reply: Reply) => void) | undefined
-  #watchers: Ended[] | undefined
+  #replied: Replied | undefined
+  // Room for all that watch; an array that grows takes far more than it needs.
+  readonly #watchers: (Ended | undefined)[] = [undefined, undefined, undefined]
+  #watching = 0
   #isOver = false
   #error: unknown
 
@@ -51,15 +53,14 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged 
     call.whenCancelled(reason => { this.stop(reason) })
   }
 
-  whenReplied(replied: (reply: Reply) => void): void {
+  whenReplied(replied: Replied): void {
     if (this.#reply === undefined) this.#replied = replied
-    else replied(this.#reply)
+    else replied(this.call, this.#reply)
   }
 
   whenEnded(ended: Ended): void {
-    if (this.#isOver) ended(this.#reply, this.#error)
-    else if (this.#watchers === undefined) this.#watchers = [ended]
-    else this.#watchers.push(ended)
+    if (this.#isOver) ended(this.call, this.#reply, this.#error)
+    else this.#watchers[this.#watching++] = ended
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -107,7 +108,7 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged 
   /** There is a reply: those who watch hear of it first, then whoever awaits it. */
   protected replied(reply: Reply): void {
     this.#reply = reply
-    this.#replied?.(reply)
+    this.#replied?.(this.call, reply)
     this.#resolve(reply)
   }
 
@@ -115,8 +116,7 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged 
   protected ended(error?: unknown): void {
     this.#isOver = true
     this.#error = error
-    const watchers = this.#watchers
-    if (watchers !== undefined) for (const ended of watchers) ended(this.#reply, error)
+    for (const ended of this.#watchers) ended?.(this.call, this.#reply, error)
     if (this.#reply === undefined) this.#reject(error)
     else this.#reply.end(error)
   }

@@ -46,13 +46,12 @@ class Wire implements Transport {
   }
 
   dispatch(call: Call, exchange: Exchange): void {
-    const failed = (error: unknown): void => { exchange.stop(error) }
-    let body: ReturnType<typeof sendable>
+    let body: ReturnType<typeof sendable> = null
     try {
-      body = sendable(call.body, failed)
+      if (call.body !== undefined) body = sendable(call.body, error => { exchange.stop(error) })
     } catch (error) {
       // The caller's factory threw: its own error ends the call, and nothing has begun.
-      failed(error)
+      exchange.stop(error)
       return
     }
     try {
@@ -78,7 +77,7 @@ const connectionsOf = ({ tls, http2, socketPath, connectTimeout }: PoolPolicy, e
 
 const undiciPool = (origin: string, policy: PoolPolicy, { connector }: Connections): Dispatcher => new UndiciPool(origin, {
   connect: connector,
-  connections: policy.connections,
+  connections: policy.connections === Infinity ? null : policy.connections,
   allowH2: policy.http2,
   keepAliveTimeout: policy.idleTimeout,
   keepAliveMaxTimeout: policy.maxIdleTimeout,

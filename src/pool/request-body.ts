@@ -6,8 +6,7 @@ import type { Body, SolidBody, StreamBody } from '../call.ts'
  * the
  * upstream: `failed` hears it before undici does.
  */
-export function sendable(body: Body | undefined, failed: (error: unknown) => void): SolidBody | StreamBody | null {
-  if (body === undefined) return null
+export function sendable(body: Body, failed: (error: unknown) => void): SolidBody | StreamBody | null {
   const made = typeof body === 'function' ? body() : body
   if (typeof made === 'string' || made instanceof Uint8Array) return made
   return made instanceof Readable ? made.once('error', failed) : watched(made, failed)
