@@ -97,7 +97,7 @@ export class Circuit implements Runs {
     switch (this.state) {
       case 'closed': return Math.max(0, this.#heldUntil - now)
       case 'open': return Math.max(0, this.#heldUntil - now, this.#probeAt - now)
-      default: return Infinity
+      default: return this.#probeMayFollow ? Math.max(0, this.#heldUntil - now) : Infinity
     }
   }
 
@@ -110,7 +110,7 @@ export class Circuit implements Runs {
   admits(now: number): boolean {
     if (this.#isolated || now < this.#heldUntil) return false
     if (this.#breaker?.closed !== false) return this.#ramp.admits(now)
-    if (this.#probed > 0 || this.#probing > 0) return this.#probing + this.#probed < this.#policy.probes && this.#probed > 0
+    if (this.#probed > 0 || this.#probing > 0) return this.#probeMayFollow
     return now >= this.#probeAt || this.#demanded(now)
   }
 
@@ -178,6 +178,11 @@ export class Circuit implements Runs {
   shutdown(): void {
     this.#breaker?.shutdown()
     this.#breaker = undefined
+  }
+
+  /** Whether a half-open circuit has a place for another probe: the first goes alone. */
+  get #probeMayFollow(): boolean {
+    return this.#probed > 0 && this.#probing + this.#probed < this.#policy.probes
   }
 
   #demanded(now: number): boolean {

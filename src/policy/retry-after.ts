@@ -11,6 +11,7 @@ export function retryAfter(value: string | string[] | undefined, wallClock: () =
   if (/^\d{1,15}$/.test(text)) return Number(text) * 1_000
   // Date.parse alone would take '2' or '-3' for a year; an HTTP date begins with the name of a day.
   if (!/^(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? /i.test(text)) return undefined
-  const at = Date.parse(text)
+  // The oldest of its three forms names no zone; all three are UTC.
+  const at = Date.parse(/gmt$/i.test(text) ? text : `${text} GMT`)
   return Number.isNaN(at) ? undefined : Math.max(0, at - wallClock())
 }

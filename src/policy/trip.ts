@@ -15,6 +15,11 @@ export type TripReason = 'consecutive failures' | 'failure rate' | 'slow-call ra
 /** How rarely a run of failures may be a run of bad luck: one window in a thousand. */
 const FALSE_ALARMS = 1e-3
 const LONGEST_RUN = 100
+/** Calls a second up to which volume is low, however long the window: there, waiting for a longer run takes seconds. */
+const LOW_VOLUME = 2
+
+const isLow = (total: number, { minimumCalls, window }: BreakerPolicy): boolean =>
+  total < Math.max(minimumCalls, LOW_VOLUME * window / 1_000)
 
 /**
  * How many failures in a row are too many to be chance. With few calls that is `consecutive`. With many, five in a row
@@ -24,7 +29,7 @@ const LONGEST_RUN = 100
  * outage is then seen after some twenty calls instead of half a window.
  */
 export function longestRun(total: number, options: BreakerPolicy): number {
-  if (total < options.minimumCalls) return options.consecutive
+  if (isLow(total, options)) return options.consecutive
   const { failureRate: rate } = options
   const run = Math.ceil(Math.log((total * (1 - rate)) / FALSE_ALARMS) / -Math.log(rate))
   return Math.max(options.consecutive, Math.min(LONGEST_RUN, Number.isNaN(run) ? LONGEST_RUN : run))
@@ -32,9 +37,9 @@ export function longestRun(total: number, options: BreakerPolicy): number {
 
 /** Decides whether a closed circuit opens, and why; undefined if it stays closed. */
 export function trip(window: WindowCounts, runs: Runs, options: BreakerPolicy): TripReason | undefined {
-  const few = window.total < options.minimumCalls
-  if ((few ? runs.gateway : runs.unhealthy) >= longestRun(window.total, options)) return 'consecutive failures'
-  if (few) return undefined
+  const run = isLow(window.total, options) ? runs.gateway : runs.unhealthy
+  if (run >= longestRun(window.total, options)) return 'consecutive failures'
+  if (window.total < options.minimumCalls) return undefined
   if (window.failures >= window.total * options.failureRate) return 'failure rate'
   if (window.slow > 0 && window.slow >= window.total * options.slowCallRate) return 'slow-call rate'
   return undefined

@@ -1,0 +1,172 @@
+import { PassThrough } from 'node:stream'
+import { Call, type Body } from '../../src/call.ts'
+import { Circuit } from '../../src/circuit.ts'
+import type { Env } from '../../src/clock.ts'
+import { Endpoint, Endpoints } from '../../src/endpoint.ts'
+import { ConnectionError } from '../../src/errors.ts'
+import type { Send } from '../../src/layer.ts'
+import type { BreakerOptions, BreakerPolicy, BudgetOptions, Policy, UpstreamOptions } from '../../src/options.ts'
+import { DEFAULTS } from '../../src/options.ts'
+import { endpointPipeline, pipeline } from '../../src/pipeline.ts'
+import { Budget } from '../../src/policy/budget.ts'
+import { Permits } from '../../src/policy/permits.ts'
+import { resolve } from '../../src/policy/resolve.ts'
+import { isIdempotent, verdictOfStatus } from '../../src/policy/verdict.ts'
+import { Reply, type ReplyHeaders } from '../../src/reply.ts'
+import { Trace } from '../../src/trace.ts'
+import type { Verdict } from '../../src/verdict.ts'
+
+/** What a test may say about a call; the rest is a plain GET with the default policy. */
+export interface CallSetup {
+  readonly method?: string
+  readonly body?: Body
+  readonly streamed?: boolean
+  readonly signal?: AbortSignal
+  readonly idempotencyKey?: string
+  /** Options of its upstream. */
+  readonly options?: UpstreamOptions
+  /** The policy of its upstream, where several calls share one. */
+  readonly policy?: Policy
+}
+
+/** The options of an upstream, completed. */
+export const policyOf = (options: UpstreamOptions = {}): Policy => resolve([options])
+
+/** The options of a breaker, completed. */
+export const breakerPolicy = (breaker: BreakerOptions = {}): BreakerPolicy => policyOf({ breaker }).breaker as BreakerPolicy
+
+/** A call that begins now. */
+export const callAt = (env: Env, setup: CallSetup = {}): Call => {
+  const { method = 'GET', body, streamed = false, signal, idempotencyKey } = setup
+  const policy = setup.policy ?? policyOf(setup.options)
+  const { deadline, attemptTimeout, retry, maxBodySize } = policy
+  return new Call({
+    policy, method, body, streamed, signal, deadline, attemptTimeout, retry, maxBodySize,
+    trace: new Trace('orders', method, '/things?secret=1', env.clock.now()),
+    target: '/things?secret=1',
+    headers: undefined,
+    idempotent: isIdempotent(method, idempotencyKey !== undefined, retry === false ? [] : retry.methods),
+  })
+}
+
+/** A reply as the wire gives it: nobody has judged it yet. */
+export const replyOf = (status = 200, headers: ReplyHeaders = {}): Reply => new Reply(status, headers)
+
+/** A reply as the attempt layer hands it up, with what it proves; `retryAfter` in ms. */
+export const judged = (status = 200, retryAfter?: number): Reply => {
+  const reply = replyOf(status)
+  reply.retryAfter = retryAfter
+  reply.verdict = verdictOfStatus(status, retryAfter !== undefined)
+  return reply
+}
+
+/** A judged reply whose body is still coming; `end` tells how that went. */
+export const streaming = (status = 200): { reply: Reply; end: (error?: unknown) => void } => {
+  const body = new PassThrough()
+  const reply = new Reply(status, {}, body)
+  reply.verdict = verdictOfStatus(status, false)
+  // As the pool does it: a reader who gives up ends the reply without an error.
+  body.once('close', () => { reply.end() })
+  return { reply, end: error => { reply.end(error) } }
+}
+
+/** The upstream does not listen: never sent. */
+export const refused = (call: Call): ConnectionError =>
+  new ConnectionError(call.trace, 'ECONNREFUSED', 'never', 'upstream', new Error('connect ECONNREFUSED'))
+
+/** The connection broke while the call was in flight: who knows how far it came. */
+export const reset = (call: Call): ConnectionError =>
+  new ConnectionError(call.trace, 'ECONNRESET', 'maybe', 'upstream', new Error('read ECONNRESET'))
+
+/** A kept-alive connection turned out to be closed. */
+export const stale = (call: Call): ConnectionError =>
+  new ConnectionError(call.trace, 'ECONNRESET', 'maybe', 'nobody', new Error('read ECONNRESET'))
+
+/** This process has no descriptors left. */
+export const exhausted = (call: Call): ConnectionError =>
+  new ConnectionError(call.trace, 'EMFILE', 'never', 'process', new Error('EMFILE'))
+
+/** Ends as the pool does when the call is cancelled or its attempt interrupted, whatever `send` does then. */
+export const interruptible = (send: Send): Send => call => new Promise((resolve, reject) => {
+  let isOver = false
+  const once = (settle: () => void): void => {
+    if (isOver) return
+    isOver = true
+    call.whenCancelled(undefined)
+    settle()
+  }
+  call.phase = 'headers'
+  call.whenCancelled(reason => { once(() => { reject(reason) }) })
+  send(call).then(
+    reply => {
+      once(() => { resolve(reply) })
+      // A streamed body goes on, and can be ended, after its headers.
+      if (call.streamed) call.whenCancelled(reason => { reply.end(reason) })
+    },
+    (error: unknown) => { once(() => { reject(error) }) },
+  )
+})
+
+/** An endpoint whose pool is `send`; its circuit follows `breaker`. */
+export const endpointOf = (env: Env, send: Send, breaker: BreakerOptions | false = {}, origin = 'http://a.test'): Endpoint => {
+  const circuit = breaker === false ? undefined : new Circuit(breakerPolicy(breaker), env, () => undefined)
+  return new Endpoint(origin, { send, close: async () => {}, destroy: async () => {} }, circuit)
+}
+
+/** Every layer of one upstream, from the deadline down to a pool played by the test. */
+export interface Assembly {
+  readonly policy: Policy
+  readonly permits: Permits
+  readonly budget: Budget
+  /** The circuit of its first endpoint. */
+  readonly circuit: Circuit
+  readonly endpoints: Endpoints
+  /** State changes of its circuits, as `closed > open`. */
+  readonly changes: readonly string[]
+  /** Makes a call and sends it down. */
+  call(setup?: CallSetup): Promise<Reply>
+  send(call: Call): Promise<Reply>
+}
+
+/** Stacks the layers as an upstream does, each endpoint on its own pool; `pools` end when a call is ended. */
+export const assemble = (env: Env, options: UpstreamOptions, ...pools: Send[]): Assembly => {
+  const policy = policyOf(options)
+  const changes: string[] = []
+  const permits = new Permits(policy.limit === false ? Infinity : policy.limit.max)
+  const budget = new Budget(policy.retry === false ? DEFAULTS.retry.budget : policy.retry.budget)
+  const endpoints = new Endpoints(pools.map((pool, index) => {
+    const circuit = policy.breaker === false ? undefined
+      : new Circuit(policy.breaker, env, (from, to) => changes.push(`${from} > ${to}`))
+    const made = { send: interruptible(pool), close: async () => {}, destroy: async () => {} }
+    const endpoint = new Endpoint(`http://${'abc'[index] ?? 'z'}.test`, made, circuit)
+    endpoint.send = endpointPipeline(env, endpoint)
+    return endpoint
+  }), env)
+  const send = pipeline({ env, budget, permits, endpoints })
+  return {
+    policy, permits, budget, endpoints, changes, send,
+    get circuit(): Circuit { return endpoints.all[0]!.circuit! },
+    call: setup => send(callAt(env, { policy, ...setup })),
+  }
+}
+
+/** The options of a budget, completed. */
+export const budgetPolicy = (budget: BudgetOptions = {}): Required<BudgetOptions> => ({ ...DEFAULTS.retry.budget, ...budget })
+
+/** Lets one call through a circuit and settles it at once; false if it was refused. */
+export const pass = (circuit: Circuit, verdict: Verdict, now: number, latency = 1): boolean => {
+  const admission = circuit.admit(now)
+  if (admission === 0) circuit.refuse()
+  else circuit.settle(admission, verdict, latency, now)
+  return admission !== 0
+}
+
+/** The outcome of a call, once it has one: for tests that look at it more than once. */
+export const outcome = (sent: Promise<Reply>): { reply?: Reply; error?: unknown; readonly settled: number } => {
+  const seen: { reply?: Reply; error?: unknown; settled: number } = { settled: 0 }
+  sent.then(
+    reply => { seen.reply = reply; seen.settled++ },
+    (error: unknown) => { seen.error = error; seen.settled++ },
+  )
+  return seen
+}
