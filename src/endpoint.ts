@@ -5,12 +5,13 @@ import { CircuitOpenError } from './errors.ts'
 import type { Send } from './layer.ts'
 import { Latency } from './policy/latency.ts'
 import type { Pool } from './pool/pool.ts'
+import type { Trace } from './trace.ts'
 
 /** One address of an upstream: its circuit, its connections, and what is known of it. */
 export class Endpoint {
   readonly origin: string
   readonly pool: Pool
-  readonly latency = new Latency()
+  readonly latency: Latency = new Latency()
   /** Undefined while the breaker is switched off. */
   circuit: Circuit | undefined
   /** Attempts in flight. */
@@ -34,12 +35,12 @@ export class Endpoint {
   }
 
   /** Refuses a call, and counts it as demand for a probe. */
-  refuse(call: Call, now: number): CircuitOpenError {
+  refuse(trace: Trace, now: number): CircuitOpenError {
     const { circuit } = this
     circuit?.refuse()
     const opensIn = circuit?.opensIn(now)
-    call.trace.mark('refused: circuit open', now)
-    return new CircuitOpenError(call.trace, circuit?.why(now) ?? 'lost a race', opensIn === Infinity ? undefined : opensIn)
+    trace.mark('refused: circuit open', now)
+    return new CircuitOpenError(trace, circuit?.why(now) ?? 'lost a race', opensIn === Infinity ? undefined : opensIn)
   }
 }
 
@@ -60,21 +61,21 @@ export class Endpoints {
     return soonest
   }
 
-  /** The error for a call that no endpoint would admit now; undefined if one would. */
-  refusal(call: Call, now: number): CircuitOpenError | undefined {
-    for (const endpoint of this.all) if (endpoint.admits(now)) return undefined
-    return this.refuse(call, now)
+  /** Whether some endpoint would admit a call now. */
+  admits(now: number): boolean {
+    for (const endpoint of this.all) if (endpoint.admits(now)) return true
+    return false
   }
 
   /** The refusal by the endpoint that will open first. */
-  refuse(call: Call, now: number): CircuitOpenError {
+  refuse(trace: Trace, now: number): CircuitOpenError {
     const [first, ...others] = this.all as readonly [Endpoint, ...Endpoint[]]
     let soonest = first
     for (const endpoint of others) {
       endpoint.circuit?.refuse()
       if (endpoint.opensIn(now) < soonest.opensIn(now)) soonest = endpoint
     }
-    return soonest.refuse(call, now)
+    return soonest.refuse(trace, now)
   }
 
   /**

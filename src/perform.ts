@@ -16,14 +16,13 @@ import type { Upstream } from './upstream.ts'
  * asked for.
  */
 export function perform(upstream: Upstream, target: string, request: Request, streamed: boolean, env: Env): Promise<Reply> {
-  const call = callOf(upstream, target, request, streamed, env)
-  // Nothing is armed, counted or awaited for a call that no endpoint would admit.
-  const refused = upstream.endpoints.refusal(call, call.at)
-  if (refused !== undefined) {
-    upstream.active++
-    ended(upstream, call, call.at, refused)
-    return rejected(refused)
-  }
+  const { query } = request.options
+  const path = query === undefined ? target : withQuery(target, query)
+  const trace = new Trace(upstream.name, request.method, path, env.clock.now())
+  // Nothing is made, armed or awaited for a call that no endpoint would admit.
+  if (!upstream.endpoints.admits(trace.startedAt)) return refused(upstream, trace)
+
+  const call = callOf(upstream.policy, path, request, streamed, trace)
   const throwing = request.options.throwOnStatus ?? call.policy.throwOnStatus
   return upstream.send(call).then(
     reply => {
@@ -32,30 +31,33 @@ export function perform(upstream: Upstream, target: string, request: Request, st
       if (reply.status >= 400 && throwing) {
         const error = new StatusError(call.trace, reply)
         reply.discard()
-        ended(upstream, call, now, error)
+        over(upstream, call, now, error)
         throw error
       }
-      if (streamed) reply.whenEnded(error => { ended(upstream, call, env.clock.now(), error, reply) })
-      else ended(upstream, call, now, undefined, reply)
+      if (streamed) reply.whenEnded(error => { over(upstream, call, env.clock.now(), error, reply) })
+      else over(upstream, call, now, undefined, reply)
       return reply
     },
     (error: unknown) => {
-      ended(upstream, call, env.clock.now(), error)
+      over(upstream, call, env.clock.now(), error)
       throw error
     },
   )
 }
 
-function callOf(upstream: Upstream, target: string, request: Request, streamed: boolean, env: Env): Call {
-  const { policy } = upstream
+function refused(upstream: Upstream, trace: Trace): Promise<never> {
+  const error = upstream.endpoints.refuse(trace, trace.startedAt)
+  upstream.remember(error, trace.startedAt)
+  publish(trace, trace.startedAt, error)
+  return rejected(error)
+}
+
+function callOf(policy: Policy, target: string, request: Request, streamed: boolean, trace: Trace): Call {
   const { method, headers, body, options } = request
   const retry = options.retry === undefined ? policy.retry : retryOf(options.retry, policy.retry)
-  const path = options.query === undefined ? target : withQuery(target, options.query)
   const deadline = options.deadline ?? policy.deadline
   return new Call({
-    policy, method, headers, body, streamed, retry, deadline,
-    trace: new Trace(upstream.name, method, path, env.clock.now()),
-    target: path,
+    policy, trace, method, target, headers, body, streamed, retry, deadline,
     idempotent: isIdempotent(method, headers?.['idempotency-key'] !== undefined, retry === false ? [] : retry.methods),
     signal: options.signal,
     // A stream is not held in memory, so it has no bound unless the call sets one.
@@ -77,17 +79,23 @@ function retryOf(own: NonNullable<CallOptions['retry']>, policy: RetryPolicy | f
   return { ...base, limit, statuses, methods: methods.map(method => method.toUpperCase()) }
 }
 
-function ended(upstream: Upstream, call: Call, now: number, error?: unknown, reply?: Reply): void {
+function over(upstream: Upstream, call: Call, now: number, error?: unknown, reply?: Reply): void {
   call.over()
-  upstream.ended(error)
-  const failure = error instanceof UpstreamError ? error : undefined
-  if (failure instanceof RejectedError && channels.refused.hasSubscribers) {
-    channels.refused.publish({ upstream: upstream.name, method: call.method, error: failure.code })
+  upstream.ended()
+  if (error instanceof UpstreamError) upstream.remember(error, now)
+  publish(call.trace, now, error, reply)
+}
+
+function publish(trace: Trace, now: number, error?: unknown, reply?: Reply): void {
+  const { upstream, method, attempts, startedAt } = trace
+  if (error instanceof RejectedError && channels.refused.hasSubscribers) {
+    channels.refused.publish({ upstream, method, error: error.code })
   }
   if (!channels.callEnd.hasSubscribers) return
-  const status = reply?.status ?? (failure instanceof StatusError ? failure.status : undefined)
+  const status = reply?.status ?? (error instanceof StatusError ? error.status : undefined)
+  const code = error instanceof UpstreamError ? error.code : 'aborted'
   channels.callEnd.publish({
-    upstream: upstream.name, method: call.method, attempts: call.trace.attempts, duration: now - call.startedAt,
-    ...(status === undefined ? {} : { status }), ...(error === undefined ? {} : { error: failure?.code ?? 'aborted' }),
+    upstream, method, attempts, duration: now - startedAt,
+    ...(status === undefined ? {} : { status }), ...(error === undefined ? {} : { error: code }),
   })
 }

@@ -3,7 +3,7 @@ import type { CircuitState } from './circuit-state.ts'
 import type { Call } from './call.ts'
 import type { Env } from './clock.ts'
 import { Endpoint, Endpoints } from './endpoint.ts'
-import { UpstreamError } from './errors.ts'
+import { DrainingError, UpstreamError } from './errors.ts'
 import { channels } from './events.ts'
 import type { Send } from './layer.ts'
 import { DEFAULTS, type BudgetPolicy, type Policy } from './options.ts'
@@ -71,8 +71,11 @@ export class Upstream {
   readonly #permits: Permits
   readonly #budget: Budget
   readonly #send: Send
-  #errors: { at: number; error: UpstreamError }[] = []
+  readonly #errors: { at: number; error: UpstreamError }[] = []
+  #failures = 0
   #drained: (() => void) | undefined
+  /** Calls that wait for their next attempt. */
+  readonly #resting = new Set<Call>()
 
   constructor(name: string, origins: readonly string[], policy: Policy, env: Env) {
     this.name = name
@@ -82,7 +85,8 @@ export class Upstream {
     this.#permits = new Permits(policy.limit === false ? Infinity : policy.limit.max)
     this.#budget = new Budget(budgetOf(policy))
     this.endpoints = new Endpoints(origins.map(origin => this.#endpoint(origin, policy)), env)
-    this.#send = pipeline({ env, budget: this.#budget, permits: this.#permits, endpoints: this.endpoints })
+    const [budget, permits, endpoints, resting] = [this.#budget, this.#permits, this.endpoints, this.#resting]
+    this.#send = pipeline({ env, budget, permits, endpoints, resting })
     if (channels.upstreamMade.hasSubscribers) channels.upstreamMade.publish({ upstream: name })
   }
 
@@ -102,14 +106,15 @@ export class Upstream {
     return this.#send(call)
   }
 
-  /** Counts a call that has ended, and remembers how if it failed. */
-  ended(error?: unknown): void {
+  /** Counts a call that has ended. */
+  ended(): void {
     this.active--
-    if (error instanceof UpstreamError) {
-      this.#errors.push({ at: this.#env.clock.now(), error })
-      if (this.#errors.length > REMEMBERED) this.#errors.shift()
-    }
     if (this.active === 0) this.#drained?.()
+  }
+
+  /** Remembers a failure, for whoever asks what is the matter; the oldest makes room. */
+  remember(error: UpstreamError, at: number): void {
+    this.#errors[this.#failures++ % REMEMBERED] = { at, error }
   }
 
   /** Takes a new policy; circuits, windows, budget and connections stay. */
@@ -137,6 +142,7 @@ export class Upstream {
   /** Ends everything now. */
   async destroy(): Promise<void> {
     this.draining = true
+    for (const call of this.#resting) call.interrupt(new DrainingError(call.trace))
     await Promise.all(this.endpoints.all.map(({ pool }) => pool.destroy()))
     this.#release()
   }
@@ -150,7 +156,8 @@ export class Upstream {
       budget: { tokens: this.#budget.tokens, capacity: this.#budget.capacity },
       active: this.active,
       draining: this.draining,
-      lastErrors: this.#errors.map(({ at, error }) => ({ ago: now - at, code: error.code, message: error.message })),
+      lastErrors: this.#errors.toSorted((a, b) => a.at - b.at)
+        .map(({ at, error }) => ({ ago: now - at, code: error.code, message: error.message })),
     }
   }
 

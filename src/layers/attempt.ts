@@ -25,7 +25,7 @@ export const attempt = (env: Env, endpoint: Endpoint): Layer => next => {
     endpoint.inFlight--
     const now = clock.now()
     const duration = now - call.attemptAt
-    if (error === undefined) learn(reply, endpoint, duration, clock.stalledAt >= call.attemptAt)
+    if (error === undefined) learn(call, reply, endpoint, duration, clock.stalledAt >= call.attemptAt)
     else call.trace.mark(`attempt ${call.trace.attempts} to ${endpoint.origin} failed: ${nameOf(error)}`, now)
     if (channels.attemptEnd.hasSubscribers) publish(call, endpoint, duration, reply, error)
   }
@@ -36,17 +36,22 @@ export const attempt = (env: Env, endpoint: Endpoint): Layer => next => {
     call.usualLatency = endpoint.latency.usual
     call.lastEndpoint = endpoint
     endpoint.inFlight++
+    const timeout = timeoutOf(call)
     // The deadline's own timer does for an attempt that may take all that is left.
-    call.attemptTimer = call.at + call.attemptTimeout < call.deadlineAt
-      ? clock.after(call.attemptTimeout, () => { call.interrupt(tookTooLong(call, env)) })
+    call.attemptTimer = call.at + timeout < call.deadlineAt
+      ? clock.after(timeout, () => { call.interrupt(tookTooLong(call, timeout, env)) })
       : undefined
     return atEnd(atReply(next(call), call, replied), call, ended)
   }
 }
 
-/** Takes in how long a healthy reply took, unless this process stood still meanwhile. */
-function learn(reply: Reply | undefined, endpoint: Endpoint, duration: number, stalled: boolean): void {
-  if (reply?.verdict === 'healthy' && !stalled) endpoint.latency.record(duration)
+/** A probe may have less time than other attempts. */
+const timeoutOf = ({ admission, attemptTimeout, policy: { breaker } }: Call): number =>
+  admission < 0 && breaker !== false ? Math.min(attemptTimeout, breaker.probeTimeout) : attemptTimeout
+
+/** Takes in how long a healthy reply took, unless this process stood still meanwhile; how long a stream is says nothing. */
+function learn(call: Call, reply: Reply | undefined, endpoint: Endpoint, duration: number, stalled: boolean): void {
+  if (reply?.verdict === 'healthy' && !stalled) endpoint.latency.record(call.streamed ? reply.headersAfter : duration)
 }
 
 /** Notes on a reply what it proves and how it came about. */
@@ -62,10 +67,10 @@ function judge(reply: Reply, call: Call, headersAfter: number): void {
   call.trace.mark(event, call.attemptAt + headersAfter)
 }
 
-function tookTooLong(call: Call, { clock }: Env): AttemptTimeoutError {
+function tookTooLong(call: Call, timeout: number, { clock }: Env): AttemptTimeoutError {
   const verdict = verdictOfTimeout(clock.now() - call.attemptAt, call.usualLatency, clock.stalledAt >= call.attemptAt)
   const sent = call.phase === 'connect' && call.trace.attempts === 1 ? 'never' : 'maybe'
-  return new AttemptTimeoutError(call.trace, call.attemptTimeout, call.phase, sent, verdict)
+  return new AttemptTimeoutError(call.trace, timeout, call.phase, sent, verdict)
 }
 
 /** What a person would look for: Node's own code says more than ours. */

@@ -1,3 +1,4 @@
+import type { Call } from '../call.ts'
 import type { Env } from '../clock.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { UpstreamError } from '../errors.ts'
@@ -19,22 +20,41 @@ export const breaker = (env: Env, endpoint: Endpoint): Layer => next => {
     if (circuit === undefined || policy === false) return
     const now = env.clock.now()
     // What this process's own standing still has added to the latency means nothing.
-    const latency = env.clock.stalledAt >= call.attemptAt ? undefined : now - call.attemptAt
+    const latency = env.clock.stalledAt >= call.attemptAt ? undefined : latencyOf(call, reply, now)
     circuit.settle(call.admission, verdictOf(reply, error), latency, now)
     if (reply?.retryAfter !== undefined && holds(reply, policy)) circuit.hold(reply.retryAfter, now)
+  }
+  // A probe must not stay out: a streamed body that outlasts its time is judged by what has come so far.
+  const sendStreamedProbe = (call: Call, policy: BreakerPolicy): Promise<Reply> => {
+    let begun: Reply | undefined
+    const timer = env.clock.after(policy.probeTimeout, () => {
+      if (begun === undefined) return
+      settle(call, begun)
+      call.admission = 0
+    })
+    const sent = next(call)
+    sent.then(reply => { begun = reply }, () => undefined)
+    return atEnd(sent, call, (_, reply, error) => {
+      timer.cancel()
+      settle(call, reply, error)
+    })
   }
   return call => {
     const { circuit } = endpoint
     const policy = call.policy.breaker
     if (circuit === undefined || policy === false) return next(call)
     const admission = circuit.admit(call.at)
-    if (admission === 0) return rejected(endpoint.refuse(call, call.at))
+    if (admission === 0) return rejected(endpoint.refuse(call.trace, call.at))
     call.admission = admission
     call.attemptAt = call.at
-    if (admission < 0) call.attemptTimeout = Math.min(call.attemptTimeout, policy.probeTimeout)
+    if (admission < 0 && call.streamed) return sendStreamedProbe(call, policy)
     return atEnd(next(call), call, settle)
   }
 }
+
+/** How long the endpoint took, in ms: to its headers if the body is streamed, which takes as long as it takes. */
+const latencyOf = (call: Call, reply: Reply | undefined, now: number): number =>
+  call.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
 
 /** A 503's Retry-After speaks for the endpoint; a 429's may be about one tenant's quota. */
 const holds = (reply: Reply, policy: BreakerPolicy): boolean =>

@@ -5,10 +5,12 @@ import type { Layer } from '../layer.ts'
 import type { LimitPolicy } from '../options.ts'
 import type { Permits } from '../policy/permits.ts'
 import { atEnd, rejected } from '../sent.ts'
+import type { Trace } from '../trace.ts'
 
-/** Refuses a call that no endpoint would admit. */
+/** Knows whether some endpoint would admit a call, and refuses it if not. */
 export interface Doorkeeper {
-  refusal(call: Call, now: number): RejectedError | undefined
+  admits(now: number): boolean
+  refuse(trace: Trace, now: number): RejectedError
 }
 
 /**
@@ -22,16 +24,14 @@ export const limit = (env: Env, permits: Permits, door: Doorkeeper): Layer => ne
   const release = (): void => { permits.release() }
   return call => {
     const policy = call.policy.limit
-    const refused = door.refusal(call, call.at)
-    if (refused !== undefined) return rejected(refused)
+    if (!door.admits(call.at)) return rejected(door.refuse(call.trace, call.at))
     if (policy === false) return next(call)
     if (permits.take()) return atEnd(next(call), call, release)
     if (permits.queued >= policy.queue) return rejected(full(call, policy, call.at))
     return inQueue(call, policy, { env, permits }).then(() => {
-      const late = door.refusal(call, call.at)
-      if (late === undefined) return atEnd(next(call), call, release)
+      if (door.admits(call.at)) return atEnd(next(call), call, release)
       release()
-      throw late
+      throw door.refuse(call.trace, call.at)
     })
   }
 }

@@ -23,20 +23,22 @@ export interface Gate {
  * caller gets the last real failure, which says why.
  *
  * p-retry is entered with the first failure in hand: a call that succeeds at once does not pay for it.
+ *
+ * @param resting - the calls that wait for their next attempt, for whoever has to end them.
  */
-export const retry = (env: Env, budget: Budget, gate: Gate): Layer => next => call => {
+export const retry = (env: Env, budget: Budget, gate: Gate, resting = new Set<Call>()): Layer => next => call => {
   const policy = call.retry
   if (policy === false) return next(call)
   return next(call).then(
     reply => {
       const failure = failureOf(reply, call, policy)
-      if (failure !== undefined) return again(failure, { env, budget, gate, next, call, policy })
+      if (failure !== undefined) return again(failure, { env, budget, gate, next, call, policy, resting })
       if (!failed(reply.verdict)) budget.deposit(0)
       return reply
     },
     (error: unknown) => {
       if (!isRetryable(error)) throw error
-      return again(error, { env, budget, gate, next, call, policy })
+      return again(error, { env, budget, gate, next, call, policy, resting })
     },
   )
 }
@@ -48,7 +50,11 @@ interface Parts {
   readonly next: Send
   readonly call: Call
   readonly policy: RetryPolicy
+  readonly resting: Set<Call>
 }
+
+/** Why a refusal meant the end, where it was not the limit's. */
+const STOPS: Readonly<Record<string, StopReason>> = { ERR_CIRCUIT_OPEN: 'circuit open', ERR_DRAINING: 'draining' }
 
 /** A reply whose status asks for another attempt, as an error. */
 const failureOf = (reply: Reply, call: Call, policy: RetryPolicy): StatusError | undefined =>
@@ -60,7 +66,7 @@ const failureOf = (reply: Reply, call: Call, policy: RetryPolicy): StatusError |
  */
 const isRetryable = (error: unknown): error is UpstreamError =>
   error instanceof UpstreamError && !(error instanceof RejectedError) && !(error instanceof DeadlineExceededError)
-  && error.verdict !== 'healthy'
+  && error.verdict !== 'healthy' && error.stopped === undefined
 
 /** Every attempt after the first, and what becomes of the call. */
 async function again(first: UpstreamError, parts: Parts): Promise<Reply> {
@@ -100,7 +106,7 @@ async function again(first: UpstreamError, parts: Parts): Promise<Reply> {
   } catch (error) {
     if (call.cancelled) throw call.reason
     // The circuit opened, or the queue filled, while it waited: the failure before that is the real one.
-    if (error instanceof RejectedError) stopped = error.code === 'ERR_CIRCUIT_OPEN' ? 'circuit open' : 'queue full'
+    if (error instanceof RejectedError) stopped = STOPS[error.code] ?? 'queue full'
     else if (isRetryable(error)) last = error
     else throw error
     return giveUp(last, stopped ?? 'limit', parts)
@@ -123,8 +129,9 @@ function whyStop(error: UpstreamError, wait: number, { env, gate, call }: Parts)
 }
 
 /** Waits on our clock; rejects at once with the reason when the call is ended meanwhile. */
-function pause(wait: number, { env, call }: Parts): Promise<void> {
+function pause(wait: number, { env, call, resting }: Parts): Promise<void> {
   const { trace } = call
+  resting.add(call)
   trace.mark(`back-off of ${Math.round(wait)} ms`, env.clock.now())
   if (channels.retry.hasSubscribers) {
     channels.retry.publish({ upstream: trace.upstream, method: call.method, attempt: trace.attempts + 1, delay: wait })
@@ -132,10 +139,12 @@ function pause(wait: number, { env, call }: Parts): Promise<void> {
   call.phase = 'back-off'
   return new Promise((resolve, reject) => {
     const timer = env.clock.after(wait, () => {
+      resting.delete(call)
       call.whenCancelled(undefined)
       resolve()
     })
     call.whenCancelled(reason => {
+      resting.delete(call)
       timer.cancel()
       reject(reason)
     })
