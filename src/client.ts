@@ -24,8 +24,10 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   constructor(options: ClientOptions) {
     super()
     checkClient(options)
-    const env = options.env ?? systemEnv
-    this.#directory = new Directory(options, env)
+    // Own properties have been checked; what hangs on a prototype must not be read.
+    const own = { ...options }
+    const env = own.env ?? systemEnv
+    this.#directory = new Directory(own, env)
     this.#sender = new Sender(this.#directory, env)
   }
 

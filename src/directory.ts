@@ -1,8 +1,10 @@
 import type { Env } from './clock.ts'
 import { LimitExceededError, OptionError } from './errors.ts'
+import { tellRefused } from './events.ts'
 import { explanation, type Explanation } from './explain.ts'
-import { checkUpstream, DEFAULTS, type ClientOptions, type UpstreamOptions } from './options.ts'
-import { Policies, sourceOf, type PolicySource } from './policies.ts'
+import { checkUpstream, DEFAULTS, refuse, type ClientOptions, type UpstreamOptions } from './options.ts'
+import { sourceOf } from './origins.ts'
+import { Policies, type PolicySource } from './policies.ts'
 import { mergeOptions } from './policy/resolve.ts'
 import { Registry } from './registry.ts'
 import { Trace } from './trace.ts'
@@ -52,7 +54,9 @@ export class Directory {
     if (made !== undefined) return made
     const trace = new Trace(origin, method, target, this.#env.clock.now())
     trace.mark('refused: no place for another upstream', trace.startedAt)
-    throw new LimitExceededError(trace, 'upstreams', this.#max)
+    const error = new LimitExceededError(trace, 'upstreams', this.#max)
+    tellRefused(origin, method, error.code)
+    throw error
   }
 
   /** Whether `allow` permits an origin. */
@@ -68,14 +72,15 @@ export class Directory {
   /** Lays options over an upstream's own; all or nothing. @throws OptionError */
   configure(name: string, options: UpstreamOptions): void {
     const entry = this.#entry(name)
-    checkUpstream(options, sourceOf(name))
+    const where = entry.source.source
+    checkUpstream(options, where)
     for (const fixed of ['pool', 'url'] as const) {
       if (Object.hasOwn(options, fixed)) {
-        throw new OptionError(`${sourceOf(name)}.${fixed}`, 'a change while running', 'it to be set when the client is made')
+        throw new OptionError(`${where}.${fixed}`, 'a change while running', 'it to be set when the client is made')
       }
     }
     const merged = mergeOptions(entry.options, options)
-    const source = this.#policies.forConfigured(merged, sourceOf(name))
+    const source = this.#policies.forConfigured(merged, where)
     entry.options = merged
     entry.source = source
     entry.upstream.tune(source.policy)
@@ -115,9 +120,10 @@ export class Directory {
   }
 
   #entry(name: string): Entry {
-    const entry = this.#byName.get(name)
+    // One configured by its origin is known by that as the URL standard writes it.
+    const entry = this.#byName.get(name) ?? this.#byName.get(URL.canParse(name) ? new URL(name).origin : '')
     if (entry !== undefined) return entry
     const known = [...this.#byName.keys()].join(', ')
-    throw new OptionError('upstream', `'${name}'`, known === '' ? 'one of upstreams, of which there is none' : `one of ${known}`)
+    refuse('upstream', name, known === '' ? 'one of upstreams, of which there is none' : `one of ${known}`)
   }
 }

@@ -34,6 +34,10 @@ export class CircuitOpenError extends RejectedError {
     const when = this.retryAfter === undefined ? '' : `, next probe in ${round(this.retryAfter)} ms`
     return `circuit open: ${this.reason}${when}`
   }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), reason: this.reason }
+  }
 }
 
 /** Which bound a call ran into. */
@@ -60,6 +64,10 @@ export class LimitExceededError extends RejectedError {
       case 'queue timeout': return `no permit within ${this.limit} ms`
       case 'upstreams': return `all ${this.limit} upstreams are busy or open; raise maxUpstreams`
     }
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), kind: this.kind, limit: this.limit }
   }
 }
 
@@ -132,6 +140,7 @@ export class ConnectionError extends UpstreamError {
   }
 
   protected get summary(): string {
+    if (this.stopped === 'draining') return `ended here by destroy() (${this.reason})`
     if (this.blame === 'process') return `this process is out of resources (${this.reason})`
     return this.sent === 'never' ? `could not connect (${this.reason})` : `connection failed (${this.reason})`
   }
@@ -206,5 +215,11 @@ export class OptionError extends TypeError {
 
   override get name(): string {
     return 'OptionError'
+  }
+
+  /** What a structured log should hold. */
+  toJSON(): Record<string, unknown> {
+    const { name, code, message, option, expected } = this
+    return { name, code, message, option, expected }
   }
 }

@@ -75,27 +75,44 @@ export interface EventChannel<T extends object> {
   unsubscribe(listener: (message: T) => void): boolean
 }
 
+/** The channels there are, and what comes over each. */
+export interface Channels {
+  /** `breakwater:call:end`: a call has ended, well or not; a streamed one when its body has. */
+  readonly callEnd: EventChannel<CallEvent>
+  /** `breakwater:call:refused`: we refused a call ourselves. */
+  readonly refused: EventChannel<RefusedEvent>
+  /** `breakwater:attempt:end`: one attempt of a call has ended. */
+  readonly attemptEnd: EventChannel<AttemptEvent>
+  /** `breakwater:retry`: a retry follows after a back-off. */
+  readonly retry: EventChannel<RetryEvent>
+  /** `breakwater:retry:stopped`: a retry would have been useful but does not follow. */
+  readonly retryStopped: EventChannel<RetryStoppedEvent>
+  /** `breakwater:circuit`: the circuit of an endpoint changed its state. */
+  readonly circuit: EventChannel<CircuitEvent>
+  /** `breakwater:upstream:made`: an upstream was made, at start or by its first call. */
+  readonly upstreamMade: EventChannel<UpstreamEvent>
+  /** `breakwater:upstream:gone`: an upstream was drained or destroyed. */
+  readonly upstreamGone: EventChannel<UpstreamEvent>
+}
+
 const named = <T extends object>(name: string): EventChannel<T> => channel(`breakwater:${name}`) as unknown as EventChannel<T>
 
 /**
  * Every event, as a `node:diagnostics_channel` that anybody may subscribe to by its name. Nothing in a payload holds a
  * header, a body, a query or a credential. A payload is built only when somebody listens.
  */
-export const channels = {
-  /** `breakwater:call:end` */
-  callEnd: named<CallEvent>('call:end'),
-  /** `breakwater:call:refused` */
-  refused: named<RefusedEvent>('call:refused'),
-  /** `breakwater:attempt:end` */
-  attemptEnd: named<AttemptEvent>('attempt:end'),
-  /** `breakwater:retry` */
-  retry: named<RetryEvent>('retry'),
-  /** `breakwater:retry:stopped` */
-  retryStopped: named<RetryStoppedEvent>('retry:stopped'),
-  /** `breakwater:circuit` */
-  circuit: named<CircuitEvent>('circuit'),
-  /** `breakwater:upstream:made` */
-  upstreamMade: named<UpstreamEvent>('upstream:made'),
-  /** `breakwater:upstream:gone` */
-  upstreamGone: named<UpstreamEvent>('upstream:gone'),
-} as const
+export const channels: Channels = {
+  callEnd: named('call:end'),
+  refused: named('call:refused'),
+  attemptEnd: named('attempt:end'),
+  retry: named('retry'),
+  retryStopped: named('retry:stopped'),
+  circuit: named('circuit'),
+  upstreamMade: named('upstream:made'),
+  upstreamGone: named('upstream:gone'),
+}
+
+/** Tells of a call that was refused before it became one, if anybody listens. */
+export function tellRefused(upstream: string, method: string, error: string): void {
+  if (channels.refused.hasSubscribers) channels.refused.publish({ upstream, method, error })
+}

@@ -39,7 +39,7 @@ function stateOf({ endpoints, limit, budget }: UpstreamSnapshot): string[] {
     ...endpoints.map(({ origin, circuit, why, probeIn, calls, failureRate }) =>
       `  ${origin}: circuit ${circuit} (${why}), ${percent(failureRate)} of ${calls} calls in the window failed`
       + (probeIn === undefined ? '' : `, next probe in ${Math.ceil(probeIn)} ms at the latest`)),
-    `  limit: ${limit.inFlight} of ${limit.max} permits taken, ${limit.queued} waiting; `
+    (limit.max === Infinity ? '  no limit; ' : `  limit: ${limit.inFlight} of ${limit.max} permits taken, ${limit.queued} waiting; `)
     + `budget: ${Math.floor(budget.tokens)} of ${budget.capacity} tokens`,
   ]
 }

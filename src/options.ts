@@ -2,12 +2,12 @@
  * Every option: its type, what it does, its default and its check, in one place.
  *
  * Durations are ms, ratios are 0–1, sizes are bytes. What a caller writes is an `…Options` type, all of it optional;
- * what the
- * layers read is a `…Policy`: merged, completed and frozen.
+ * what the layers read is a `…Policy`: merged, completed and frozen.
  */
 import type { TlsOptions } from 'node:tls'
 import type { Env } from './clock.ts'
 import { OptionError } from './errors.ts'
+import { sourceOf } from './origins.ts'
 
 /** When and how a failed attempt is made again. */
 export interface RetryOptions {
@@ -205,12 +205,20 @@ export interface Policy {
   readonly pool: PoolPolicy
 }
 
+interface Defaults extends Pick<Policy, 'deadline' | 'deadlineHeader' | 'throwOnStatus' | 'maxBodySize' | 'redirects'> {
+  readonly retry: RetryPolicy
+  readonly breaker: BreakerPolicy
+  readonly limit: Omit<LimitPolicy, 'queueTimeout'>
+  readonly pool: Omit<PoolPolicy, 'connections'>
+  readonly client: Required<Pick<ClientOptions, 'allow' | 'maxUpstreams' | 'idleTimeout'>>
+}
+
 /** The defaults that depend on nothing else. */
-export const DEFAULTS = {
+export const DEFAULTS: Defaults = {
   deadline: 10_000,
   deadlineHeader: false,
   throwOnStatus: true,
-  maxBodySize: 10 * 1024 * 1024,
+  maxBodySize: 10_485_760,
   redirects: 0,
   retry: {
     limit: 4, methods: [], statuses: [408, 429, 500, 502, 503, 504],
@@ -218,25 +226,37 @@ export const DEFAULTS = {
     budget: { capacity: 500, cost: 14, throttledCost: 5 },
   },
   breaker: {
-    failureRate: 0.5, minimumCalls: 20, window: 10_000, consecutive: 5, slowCallDuration: Infinity, slowCallRate: 0.8,
+    failureRate: 0.5, minimumCalls: 20, window: 10_000, consecutive: 5,
+    slowCallDuration: Infinity, slowCallRate: 0.8,
     probes: 3, probeTimeout: 5_000, probeShare: 0.01, openTime: 1_000, maxOpenTime: 30_000, ramp: 1_000,
     maxHold: 5_000, holdOn429: false,
   },
   limit: { max: 256, queue: 256 },
   pool: { connectTimeout: 2_000, idleTimeout: 4_000, maxIdleTimeout: 30_000, maxAge: 300_000, http2: false },
   client: { allow: 'any', maxUpstreams: 1_000, idleTimeout: 300_000 },
-} as const
+}
 
 /** Says whether a value will do; if not, what was expected. */
 type Check = (value: unknown, where: string) => void
 type Shape = Readonly<Record<string, Check>>
 
-/** Describes a value without giving away its content. */
+/** What a URL's credentials or query would show by, and what would break a line of a log. */
+const UNSHOWABLE = /[@?]|[^ -~]/
+
+/** Describes a value for an error: a short one as it is, unless it could be a URL with something secret in it. */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return value.length > 40 ? `a string of ${value.length} characters` : `'${value}'`
-  if (typeof value === 'function') return 'a function'
+  if (typeof value !== 'string') return isPrintable(value) ? String(value) : kindOf(value)
+  return value.length > 40 || UNSHOWABLE.test(value) ? `a string of ${value.length} characters` : `'${value}'`
+}
+
+const isPrintable = (value: unknown): boolean =>
+  value === null || ['number', 'boolean', 'undefined', 'bigint'].includes(typeof value)
+
+/** Describes what kind of a value it is and no more: for headers, bodies and keys. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' && value !== null ? 'an object' : String(value)
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
 /** Throws an {@link OptionError}. */
@@ -248,9 +268,9 @@ const number = (min: number, max: number, expected: string, whole = false): Chec
   const fits = typeof value === 'number' && value >= min && value <= max && (!whole || Number.isInteger(value))
   if (!fits) refuse(where, value, expected)
 }
-const ms = number(1, Infinity, 'a number of ms, at least 1')
+const ms = number(1, Infinity, 'a number of ms, at least 1, or Infinity')
 const finiteMs = number(1, 2 ** 31 - 1, 'a number of ms from 1 to 2147483647')
-const msOrZero = number(0, Infinity, 'a number of ms, 0 or more')
+const msOrZero = number(0, 2 ** 31 - 1, 'a number of ms from 0 to 2147483647')
 const count = number(0, Number.MAX_SAFE_INTEGER, 'a whole number, 0 or more', true)
 const positive = number(1, Number.MAX_SAFE_INTEGER, 'a whole number, at least 1', true)
 const share = number(0, 1, 'a ratio from 0 to 1')
@@ -267,7 +287,7 @@ const callable: Check = (value, where) => {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const record: Check = (value, where) => {
-  if (!isRecord(value)) refuse(where, value, 'an object')
+  if (!isRecord(value)) throw new OptionError(where, kindOf(value), 'an object')
 }
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const token: Check = (value, where) => {
@@ -285,9 +305,7 @@ const shape = (checks: Shape): Check => (value, where) => {
   checkShape(value, checks, where)
 }
 
-/**
- * Checks own keys only: what hangs on a prototype is never read. Unknown keys are refused, with the nearest known one.
- */
+/** Checks own keys only: what hangs on a prototype is never read. Unknown keys are refused, with all known ones. */
 function checkShape(value: Record<string, unknown>, checks: Shape, where: string): void {
   const prefix = where === '' ? '' : `${where}.`
   for (const key of Object.keys(value)) {
@@ -299,19 +317,25 @@ function checkShape(value: Record<string, unknown>, checks: Shape, where: string
   }
 }
 
-
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+/** Never says the value itself: it may be a credential. */
+const headerValue: Check = (value, where) => {
+  if (typeof value !== 'string') throw new OptionError(where, kindOf(value), 'a string')
+  if (BAD_VALUE.test(value)) throw new OptionError(where, 'control characters', 'a valid header value')
+}
+const key: Check = (value, where) => {
+  headerValue(value, where)
+  text(value, where)
+}
 /** Checks header fields: names are tokens, values hold no line break or other control character. */
-export const headerFields: Check = (value, where) => {
-  if (!isRecord(value)) refuse(where, value, 'an object of header fields')
+const headerFields: Check = (value, where) => {
+  if (!isRecord(value)) throw new OptionError(where, kindOf(value), 'an object of header fields')
   for (const name of Object.keys(value)) {
     if (!TOKEN.test(name)) throw new OptionError(where, 'a name that is none', 'header names of RFC 9110 token characters')
     const given = value[name]
     for (const item of Array.isArray(given) ? given : [given]) {
       if (item === undefined) continue
-      // Never the value itself: it may be a credential.
-      if (typeof item !== 'string') throw new OptionError(`${where}.${name}`, `a ${typeof item}`, 'a string')
-      if (BAD_VALUE.test(item)) throw new OptionError(`${where}.${name}`, 'control characters', 'a valid header value')
+      headerValue(item, `${where}.${name}`)
     }
   }
 }
@@ -343,7 +367,15 @@ const UPSTREAM: Shape = {
 }
 const NAMED: Shape = { ...UPSTREAM, url: (value, where) => (Array.isArray(value) ? list(text) : text)(value, where) }
 const CLIENT: Shape = {
-  ...UPSTREAM, upstreams: record, maxUpstreams: positive, idleTimeout: finiteMs, env: record,
+  ...UPSTREAM, upstreams: record, maxUpstreams: positive, idleTimeout: finiteMs,
+  env: (value, where) => {
+    record(value, where)
+    // The methods of a clock may well be those of its class.
+    const { clock, random } = value as { clock?: { now?: unknown; after?: unknown }; random?: unknown }
+    callable(clock?.now, `${where}.clock.now`)
+    callable(clock?.after, `${where}.clock.after`)
+    callable(random, `${where}.random`)
+  },
   allow: (value, where) => {
     if (value !== 'any' && value !== 'configured') {
       if (!Array.isArray(value)) refuse(where, value, "'any', 'configured' or an array of origins and patterns")
@@ -356,7 +388,8 @@ const CLIENT: Shape = {
 export function checkClient(options: ClientOptions): void {
   if (!isRecord(options)) refuse('options', options, 'an object')
   checkShape(options, CLIENT, '')
-  for (const [name, upstream] of Object.entries(options.upstreams ?? {})) checkUpstream(upstream, `upstreams.${name}`)
+  const { upstreams = {} } = { ...options } as ClientOptions
+  for (const [name, upstream] of Object.entries(upstreams)) checkUpstream(upstream, sourceOf(name))
 }
 
 /** Checks the options of one upstream, each by itself. @throws OptionError */
@@ -366,12 +399,13 @@ export function checkUpstream(options: unknown, where: string): void {
 
 const CALL: Shape = {
   query: (value, where) => {
-    if (typeof value !== 'string' && !isRecord(value)) refuse(where, value, 'an object, URLSearchParams or a string')
+    if (typeof value === 'string' || isRecord(value)) return
+    throw new OptionError(where, kindOf(value), 'an object, URLSearchParams or a string')
   },
   headers: headerFields, json: () => undefined, body: () => undefined, signal: (value, where) => {
     if (!(value instanceof AbortSignal)) refuse(where, value, 'an AbortSignal')
   },
-  deadline: finiteMs, attemptTimeout: finiteMs, throwOnStatus: boolean, maxBodySize: count, idempotencyKey: text,
+  deadline: finiteMs, attemptTimeout: finiteMs, throwOnStatus: boolean, maxBodySize: count, idempotencyKey: key,
   redirects: UPSTREAM.redirects as Check,
   retry: either(false, shape({
     limit: RETRY.limit as Check, methods: RETRY.methods as Check, statuses: RETRY.statuses as Check,

@@ -30,6 +30,12 @@ export function parseOrigin(url: string, where: string): string {
   return parsed.origin
 }
 
+/** Where an upstream's options stand in the client's, for errors; a URL's credentials are left out. */
+export const sourceOf = (name: string): string => {
+  if (/^[\w$]+$/.test(name)) return `upstreams.${name}`
+  return `upstreams['${name.includes('@') ? `…${name.slice(name.lastIndexOf('@'))}` : name}']`
+}
+
 /** Tells whether an origin is meant. */
 export interface OriginMatcher {
   readonly pattern: string
@@ -37,7 +43,7 @@ export interface OriginMatcher {
 }
 
 /** A pattern is an origin in which `*` stands for one or more labels of the host name, or for any port. */
-const PATTERN = /^https?:\/\/(?:\*|[a-z0-9-]+|\*\.[a-z0-9-]+)(?:\.[a-z0-9-]+)*(?::(?:\d{1,5}|\*))?$/i
+const PATTERN = /^https?:\/\/(?:\*|[a-z0-9_-]+)(?:\.[a-z0-9_-]+)*(?::(?:\d{1,5}|\*))?$/i
 
 /**
  * Compiles an origin or a pattern such as `https://*.search.internal`.
@@ -53,7 +59,7 @@ export function compileOrigin(pattern: string, where: string): OriginMatcher {
   }
   // A host or port part never holds a slash, so a star cannot reach into a path; origins have none anyway.
   const [scheme, rest = ''] = pattern.toLowerCase().split('://')
-  const source = rest.replace(/:\*$/, '(?::PORT)?').replaceAll('.', '\\.').replaceAll('*', '[a-z0-9.-]+').replace('PORT', '\\d+')
+  const source = rest.replace(/:\*$/, '(?::PORT)?').replaceAll('.', '\\.').replaceAll('*', '[a-z0-9_.-]+').replace('PORT', '\\d+')
   const port = scheme === 'http' ? ':80' : ':443'
   const expression = new RegExp(`^${scheme ?? ''}://${source.endsWith(port) ? source.slice(0, -port.length) : source}$`)
   return { pattern: pattern.toLowerCase(), matches: origin => expression.test(origin) }

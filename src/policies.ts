@@ -1,7 +1,9 @@
 import { OptionError } from './errors.ts'
-import { DEFAULTS, refuse, type ClientOptions, type NamedUpstreamOptions, type Policy, type UpstreamOptions } from './options.ts'
-import { compileOrigin, parseOrigin, type OriginMatcher } from './origins.ts'
-import { resolve } from './policy/resolve.ts'
+import {
+  DEFAULTS, refuse, type ClientOptions, type NamedUpstreamOptions, type Policy, type UpstreamOptions,
+} from './options.ts'
+import { compileOrigin, parseOrigin, sourceOf, type OriginMatcher } from './origins.ts'
+import { mergeOptions, resolve } from './policy/resolve.ts'
 
 /** An upstream configured by a name or by its exact origin. */
 export interface Configured {
@@ -27,8 +29,7 @@ const CLIENT_ONLY: ReadonlySet<string> = new Set(['upstreams', 'allow', 'maxUpst
 
 /**
  * The policies of a client: exact origin or name over the most specific pattern over what is set for all. Everything is
- * checked and
- * merged when the client is made, so that nonsense is refused then and not in the first call at night.
+ * checked and merged when the client is made, so that nonsense is refused then and not in the first call at night.
  */
 export class Policies {
   readonly configured: readonly Configured[]
@@ -39,8 +40,8 @@ export class Policies {
   readonly #resolved = new Map<string, PolicySource>()
 
   constructor(options: ClientOptions) {
-    this.#defaults = Object.fromEntries(Object.entries(options).filter(([key]) => !CLIENT_ONLY.has(key)))
-    const entries = Object.entries(options.upstreams ?? {})
+    this.#defaults = mergeOptions({}, Object.fromEntries(Object.entries(options).filter(([key]) => !CLIENT_ONLY.has(key))))
+    const entries = Object.entries(options.upstreams ?? {}).map(([key, value]) => [key, mergeOptions({}, value)] as const)
     this.configured = entries.filter(([key]) => !key.includes('*')).map(([key, value]) => configuredOf(key, value))
     refuseTwice(this.configured)
     this.#patterns = entries.filter(([key]) => key.includes('*')).map(([key, value]) => patternOf(key, value))
@@ -86,9 +87,6 @@ export class Policies {
   }
 }
 
-/** Where an upstream's options stand in the client's. */
-export const sourceOf = (name: string): string => (/^[\w$]+$/.test(name) ? `upstreams.${name}` : `upstreams['${name}']`)
-
 const hasUrl = (options: UpstreamOptions): options is NamedUpstreamOptions =>
   (options as Partial<NamedUpstreamOptions>).url !== undefined
 
@@ -98,6 +96,7 @@ function configuredOf(key: string, options: UpstreamOptions): Configured {
     if (!key.includes('://')) refuse(`${where}.url`, undefined, 'its origin, unless the key is an origin or a pattern')
     return { name: parseOrigin(key, where), origins: [parseOrigin(key, where)], options }
   }
+  if (key.includes('://')) refuse(`${where}.url`, options.url, 'none, as the key is an origin')
   const urls = typeof options.url === 'string' ? [options.url] : options.url
   if (urls.length === 0) refuse(`${where}.url`, urls, 'at least one origin')
   const origins = urls.map((url, index) => parseOrigin(url, urls.length > 1 ? `${where}.url[${index}]` : `${where}.url`))

@@ -1,6 +1,6 @@
 import { isOneShot, type Body } from './call.ts'
 import { OptionError } from './errors.ts'
-import { checkCall, refuse, type HeaderFields, type RetryOptions } from './options.ts'
+import { checkCall, kindOf, refuse, type HeaderFields, type RetryOptions } from './options.ts'
 
 /** A value of a query: arrays repeat the name, undefined leaves it out. */
 export type QueryValue = string | number | boolean | undefined | readonly (string | number | boolean)[]
@@ -55,8 +55,8 @@ export function requestOf(method: string, options: CallOptions | undefined): Req
   let headers = given.headers as HeaderFields | undefined
   if (headers !== undefined) headers = lowerCased(headers)
   if (idempotencyKey !== undefined) headers = { ...headers, 'idempotency-key': idempotencyKey }
-  if (!Object.hasOwn(given, 'json') || json === undefined) return { method: name, headers, body: bodyOf(body), options: given }
-  if (body !== undefined) refuse('body', body, 'none beside json')
+  if (json === undefined) return { method: name, headers, body: bodyOf(body), options: given }
+  if (body !== undefined) throw new OptionError('body', kindOf(body), 'none beside json')
   return { method: name, headers: { 'content-type': 'application/json', ...headers }, body: stringify(json), options: given }
 }
 
@@ -66,12 +66,25 @@ function methodOf(method: string): string {
   return name
 }
 
-/** Header fields may come as pairs; a record without a prototype is as good as one with. */
+/** Only own properties are read, so options with a prototype are copied. Header fields may come as pairs. */
 function normalised(options: CallOptions): CallOptions {
   if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
-  const { headers } = options
-  if (typeof headers !== 'object' || !(Symbol.iterator in headers)) return options
-  return { ...options, headers: Object.fromEntries(headers) }
+  const own = Object.getPrototypeOf(options) === Object.prototype ? options : { ...options }
+  const { headers } = own
+  if (typeof headers !== 'object' || (headers as unknown) === null || !(Symbol.iterator in headers)) return own
+  return { ...own, headers: fieldsOf(headers) }
+}
+
+/** A name that comes more than once keeps all its values. */
+function fieldsOf(pairs: Iterable<unknown>): HeaderFields {
+  const fields = new Map<string, unknown>()
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || pair.length !== 2) throw new OptionError('headers', kindOf(pair), 'pairs of a name and a value')
+    const [name, value] = pair as [unknown, unknown]
+    const key = String(name).toLowerCase()
+    fields.set(key, fields.has(key) ? [fields.get(key), value].flat() : value)
+  }
+  return Object.fromEntries(fields) as HeaderFields
 }
 
 const lowerCased = (headers: HeaderFields): HeaderFields =>
@@ -85,7 +98,7 @@ function stringify(json: unknown): string {
     throw new OptionError('json', error instanceof Error ? error.name : 'an unreadable value', 'a value that JSON can hold')
   }
   // Functions and symbols have no JSON.
-  if ((text as string | undefined) === undefined) refuse('json', json, 'a value that JSON can hold')
+  if ((text as string | undefined) === undefined) throw new OptionError('json', kindOf(json), 'a value that JSON can hold')
   return text
 }
 
@@ -94,14 +107,23 @@ function bodyOf(body: unknown): Body | undefined {
     return body as Body | undefined
   }
   if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body && isOneShot(body as Body)) return body as Body
-  refuse('body', body, 'a string, bytes, a Readable, an async iterable or a function that makes one; for objects use json')
+  const expected = 'a string, bytes, a Readable, an async iterable or a function that makes one; for objects use json'
+  throw new OptionError('body', kindOf(body), expected)
 }
 
 /** Adds a query to a target (path and query). */
 export function withQuery(target: string, query: NonNullable<CallOptions['query']>): string {
-  const text = typeof query === 'string' ? query.replace(/^\?/, '') : parametersOf(query).toString()
+  const text = typeof query === 'string' ? encoded(query.replace(/^\?/, '')) : parametersOf(query).toString()
   if (text === '') return target
   return target + (target.includes('?') ? '&' : '?') + text
+}
+
+/** What the URL standard makes of a query; it leaves these characters as they are. */
+function encoded(query: string): string {
+  if (/^[A-Za-z0-9\-._~!$&()*+,;=:@%?/]*$/.test(query)) return query
+  const url = new URL('http://localhost')
+  url.search = `?${query}`
+  return url.search.slice(1)
 }
 
 function parametersOf(query: Exclude<CallOptions['query'], string | undefined>): URLSearchParams {
@@ -111,7 +133,7 @@ function parametersOf(query: Exclude<CallOptions['query'], string | undefined>):
     for (const item of Array.isArray(value) ? value as readonly unknown[] : [value]) {
       if (item === undefined) continue
       if (typeof item !== 'string' && typeof item !== 'number' && typeof item !== 'boolean') {
-        throw new OptionError(`query.${name}`, typeof item, 'a string, number, boolean or an array of them')
+        throw new OptionError(`query.${name}`, kindOf(item), 'a string, number, boolean or an array of them')
       }
       parameters.append(name, String(item))
     }

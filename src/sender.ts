@@ -1,6 +1,7 @@
 import type { Env } from './clock.ts'
 import type { Directory } from './directory.ts'
 import { DrainingError } from './errors.ts'
+import { tellRefused } from './events.ts'
 import { perform } from './perform.ts'
 import { redirectOf } from './redirect.ts'
 import type { Reply } from './reply.ts'
@@ -53,6 +54,8 @@ export class Sender {
   #draining(upstream: Upstream, target: string, { method }: Request): DrainingError {
     const trace = new Trace(upstream.name, method, target, this.#env.clock.now())
     trace.mark('refused: draining', trace.startedAt)
-    return new DrainingError(trace)
+    const error = new DrainingError(trace)
+    tellRefused(upstream.name, method, error.code)
+    return error
   }
 }

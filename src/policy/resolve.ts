@@ -1,94 +1,110 @@
 import {
-  DEFAULTS, refuse,
-  type BreakerPolicy, type LimitPolicy, type Policy, type PoolPolicy, type RetryPolicy, type UpstreamOptions,
+  DEFAULTS, refuse, type BreakerPolicy, type LimitPolicy, type Policy, type PoolOptions, type PoolPolicy, type RetryPolicy,
+  type UpstreamOptions,
 } from '../options.ts'
 
-const MAX_PROBE_TIMEOUT = DEFAULTS.breaker.probeTimeout
+/** An own copy without what is undefined; arrays are copied too, so that nobody can change them later. */
+const ownOf = <T extends object>(options: T): T => Object.fromEntries(Object.entries(options)
+  .filter(([, value]) => value !== undefined)
+  .map(([name, value]: [string, unknown]) => [name, Array.isArray(value) ? [...value as unknown[]] : value])) as T
+
+/** One group of options over the same group below it; false switches it off until it is given again. */
+function laid<T extends object>(under: T | false | undefined, over: T | false | undefined): T | false | undefined {
+  if (over === undefined || over === false) return over ?? under
+  return { ...(under === false ? undefined : under), ...ownOf(over) }
+}
 
 /**
- * The value of a group of options over all layers, most particular last; false switches it off until it is given again.
+ * Lays options over others, group by group: what is given stands over what was. The result shares no object with
+ * `over`, whose own properties alone are read.
  */
-function group<T extends object>(layers: readonly (T | false | undefined)[]): T | false {
-  return layers.reduce<T | false>((merged, layer) => {
-    if (layer === undefined) return merged
-    return layer === false ? false : { ...(merged === false ? {} : merged), ...definedOf(layer) }
-  }, {} as T)
-}
-
-/** Lays options over others, group by group, as layers of {@link resolve} would lie. */
 export function mergeOptions(under: UpstreamOptions, over: UpstreamOptions): UpstreamOptions {
-  const merged: Record<string, unknown> = { ...under, ...definedOf(over) }
-  for (const name of ['retry', 'breaker', 'limit', 'pool', 'headers'] as const) {
-    const [below, above] = [under[name], over[name]]
-    if (typeof below === 'object' && typeof above === 'object') merged[name] = { ...below, ...definedOf(above) }
-  }
-  const budgets = [under.retry, over.retry].map(retry => (typeof retry === 'object' ? retry.budget : undefined))
-  if (typeof merged.retry === 'object' && budgets.some(Boolean)) {
-    merged.retry = { ...merged.retry, budget: { ...budgets[0], ...budgets[1] } }
-  }
-  return merged
+  const own = ownOf(over)
+  const merged: Record<string, unknown> = { ...under, ...own }
+  for (const name of ['breaker', 'limit', 'pool'] as const) merged[name] = laid<object>(under[name], own[name])
+  merged.retry = laidRetry(under.retry, own.retry)
+  // An undefined field stays: it takes out one that was set below.
+  if (own.headers !== undefined) merged.headers = { ...under.headers, ...lowerCased(own.headers) }
+  return ownOf(merged)
 }
 
-const definedOf = <T extends object>(options: T): T =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
+function laidRetry(under: UpstreamOptions['retry'], over: UpstreamOptions['retry']): UpstreamOptions['retry'] {
+  const retry = laid(under, over)
+  if (retry === false || retry?.budget === undefined) return retry
+  const budget = laid(under === false ? undefined : under?.budget, retry.budget)
+  return budget === undefined || budget === false ? retry : { ...retry, budget }
+}
 
 const frozen = <T extends object>(value: T): T => Object.freeze({ ...value })
 
 /**
  * Merges options from the least to the most particular, completes them with defaults that fit what was given, checks
- * what only
- * makes sense together, and freezes the result.
+ * what only makes sense together, and freezes the result.
  *
- * @param layers - e.g. defaults of the client, then of the pattern or name. @param where - for errors, e.g.
- * `upstreams.payments`.
+ * @param layers - e.g. what is set for all, then what is set for the pattern or name.
+ * @param where - for errors, e.g. `upstreams.payments`.
  * @throws OptionError when two options contradict each other.
  */
 export function resolve(layers: readonly UpstreamOptions[], where = ''): Policy {
   const prefix = where === '' ? '' : `${where}.`
-  const given = Object.assign({}, ...layers.map(definedOf)) as UpstreamOptions
+  const given = layers.reduce(mergeOptions, {})
   const deadline = given.deadline ?? DEFAULTS.deadline
   const attemptTimeout = given.attemptTimeout ?? deadline
   if (attemptTimeout > deadline) {
     refuse(`${prefix}attemptTimeout`, attemptTimeout, `at most the deadline of ${deadline} ms`)
   }
-  const limit = resolveLimit(group(layers.map(layer => layer.limit)), deadline)
+  const limit = resolveLimit(given, deadline)
   return Object.freeze({
     deadline,
     attemptTimeout,
     deadlineHeader: given.deadlineHeader ?? DEFAULTS.deadlineHeader,
-    headers: frozen(Object.assign({}, ...layers.map(layer => lowerCased(layer.headers))) as Policy['headers']),
+    headers: frozen(given.headers ?? {}),
     throwOnStatus: given.throwOnStatus ?? DEFAULTS.throwOnStatus,
     maxBodySize: given.maxBodySize ?? DEFAULTS.maxBodySize,
     redirects: given.redirects ?? DEFAULTS.redirects,
-    retry: resolveRetry(layers, prefix),
-    breaker: resolveBreaker(layers, attemptTimeout, prefix),
+    retry: resolveRetry(given.retry, prefix),
+    breaker: resolveBreaker(given.breaker, { deadline, attemptTimeout }, prefix),
     limit,
-    pool: resolvePool(layers, attemptTimeout, limit === false ? Infinity : limit.max, prefix),
+    pool: resolvePool(given.pool, attemptTimeout, limit, prefix),
   })
 }
 
-const lowerCased = (headers: Policy['headers'] = {}): Policy['headers'] =>
+const lowerCased = (headers: Policy['headers']): Policy['headers'] =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 
-function resolveRetry(layers: readonly UpstreamOptions[], prefix: string): RetryPolicy | false {
-  const given = group(layers.map(layer => layer.retry))
+function resolveRetry(given: UpstreamOptions['retry'] = {}, prefix: string): RetryPolicy | false {
   if (given === false) return false
-  const budgets = group(layers.map(layer => (layer.retry === false ? undefined : layer.retry?.budget)))
-  const budget = frozen({ ...DEFAULTS.retry.budget, ...budgets })
-  if (Math.max(budget.cost, budget.throttledCost) > budget.capacity) {
-    refuse(`${prefix}retry.budget.capacity`, budget.capacity, 'at least the cost of one retry; to have none, set retry: false')
+  const budget = frozen({ ...DEFAULTS.retry.budget, ...given.budget })
+  const cost = Math.max(budget.cost, budget.throttledCost)
+  if (cost > budget.capacity) {
+    refuse(`${prefix}retry.budget.capacity`, budget.capacity, `at least ${cost}, the cost of one retry; for none set retry: false`)
   }
-  const methods = (given.methods ?? DEFAULTS.retry.methods).map(method => method.toUpperCase())
-  return frozen({ ...DEFAULTS.retry, ...given, methods: Object.freeze(methods), budget })
+  const { backoff, throttledBackoff, maxBackoff } = DEFAULTS.retry
+  const policy = {
+    ...DEFAULTS.retry,
+    maxBackoff: Math.max(maxBackoff, given.backoff ?? 0, given.throttledBackoff ?? 0),
+    backoff: Math.min(backoff, given.maxBackoff ?? Infinity),
+    throttledBackoff: Math.min(throttledBackoff, given.maxBackoff ?? Infinity),
+    ...given,
+  }
+  for (const name of ['backoff', 'throttledBackoff'] as const) {
+    if (policy[name] > policy.maxBackoff) {
+      refuse(`${prefix}retry.${name}`, policy[name], `at most maxBackoff, ${policy.maxBackoff} ms`)
+    }
+  }
+  const methods = Object.freeze(policy.methods.map(method => method.toUpperCase()))
+  return frozen({ ...policy, methods, statuses: Object.freeze([...policy.statuses]), budget })
 }
 
-function resolveBreaker(layers: readonly UpstreamOptions[], attemptTimeout: number, prefix: string): BreakerPolicy | false {
-  const given = group(layers.map(layer => layer.breaker))
+function resolveBreaker(
+  given: UpstreamOptions['breaker'] = {}, times: Pick<Policy, 'deadline' | 'attemptTimeout'>, prefix: string,
+): BreakerPolicy | false {
+  const { deadline, attemptTimeout } = times
   if (given === false) return false
   const policy = {
     ...DEFAULTS.breaker,
     window: Math.max(DEFAULTS.breaker.window, 2 * attemptTimeout),
-    probeTimeout: Math.min(MAX_PROBE_TIMEOUT, attemptTimeout),
+    probeTimeout: Math.min(DEFAULTS.breaker.probeTimeout, attemptTimeout),
     maxOpenTime: Math.max(DEFAULTS.breaker.maxOpenTime, given.openTime ?? 0),
     openTime: Math.min(DEFAULTS.breaker.openTime, given.maxOpenTime ?? Infinity),
     ...given,
@@ -103,22 +119,29 @@ function resolveBreaker(layers: readonly UpstreamOptions[], attemptTimeout: numb
   if (policy.openTime > policy.maxOpenTime) {
     refuse(`${prefix}breaker.openTime`, policy.openTime, `at most maxOpenTime, ${policy.maxOpenTime} ms`)
   }
+  if (policy.slowCallDuration !== Infinity && policy.slowCallDuration > deadline) {
+    refuse(`${prefix}breaker.slowCallDuration`, policy.slowCallDuration, `at most the deadline of ${deadline} ms, or Infinity`)
+  }
   return frozen(policy)
 }
 
-function resolveLimit(given: UpstreamOptions['limit'], deadline: number): LimitPolicy | false {
-  return given === false ? false : frozen({ ...DEFAULTS.limit, queueTimeout: deadline, ...given })
+/** Over HTTP/1.1 a call beyond the connections would wait inside the pool, where its attempt's time runs already. */
+function resolveLimit({ limit: given, pool }: UpstreamOptions, deadline: number): LimitPolicy | false {
+  if (given === false) return false
+  const places = pool?.http2 === true ? Infinity : pool?.connections ?? Infinity
+  return frozen({ ...DEFAULTS.limit, max: Math.min(DEFAULTS.limit.max, places), queueTimeout: deadline, ...given })
 }
 
 function resolvePool(
-  layers: readonly UpstreamOptions[], attemptTimeout: number, permits: number, prefix: string,
+  given: PoolOptions = {}, attemptTimeout: number, limit: LimitPolicy | false, prefix: string,
 ): PoolPolicy {
-  const given = group(layers.map(layer => layer.pool)) || {}
   const policy = {
     ...DEFAULTS.pool,
-    connections: Number.isFinite(permits) ? permits : DEFAULTS.limit.max,
+    // No bound of its own beside the limit's, which may be raised while the pool runs.
+    connections: limit === false ? DEFAULTS.limit.max : Infinity,
     connectTimeout: Math.min(DEFAULTS.pool.connectTimeout, attemptTimeout),
     maxIdleTimeout: Math.max(DEFAULTS.pool.maxIdleTimeout, given.idleTimeout ?? 0),
+    idleTimeout: Math.min(DEFAULTS.pool.idleTimeout, given.maxIdleTimeout ?? Infinity),
     ...given,
   }
   if (policy.connectTimeout > attemptTimeout) {
