@@ -79,14 +79,13 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
 
   /** Takes no new calls, lets those in flight finish or meet their deadline, then closes all connections. */
   close(): Promise<void> {
-    this.#sender.closing = true
-    this.#closed ??= this.#directory.drain()
+    this.#closed ??= this.#sender.close().then(() => this.#directory.drain())
     return this.#closed
   }
 
   /** Takes no new calls, ends those in flight, and closes all connections now. */
   async destroy(): Promise<void> {
-    this.#sender.closing = true
+    this.#sender.destroy()
     await this.#directory.destroy()
   }
 

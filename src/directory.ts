@@ -108,7 +108,7 @@ export class Directory {
 
   /** Ends everything now. */
   async destroy(): Promise<void> {
-    await Promise.all(this.all().map(upstream => upstream.destroy()))
+    await Promise.all([this.#registry.destroy(), ...[...this.#byName.values()].map(({ upstream }) => upstream.destroy())])
   }
 
   #add(name: string, origins: readonly string[], options: UpstreamOptions): void {

@@ -1,4 +1,5 @@
 import type { Env } from './clock.ts'
+import type { Call } from './call.ts'
 import type { Endpoint, Endpoints } from './endpoint.ts'
 import { stack, type Send } from './layer.ts'
 import { attempt } from './layers/attempt.ts'
@@ -16,6 +17,8 @@ export interface Parts {
   readonly budget: Budget
   readonly permits: Permits
   readonly endpoints: Endpoints
+  /** Where calls that wait for their next attempt are kept, for whoever has to end them. */
+  readonly resting?: Set<Call>
 }
 
 /**
@@ -26,10 +29,10 @@ export interface Parts {
  * - the limit stands outside the breaker, so what we refuse ourselves is no evidence about the upstream;
  * - each endpoint has its own breaker, so one that is down does not close the others.
  */
-export const pipeline = ({ env, budget, permits, endpoints }: Parts): Send =>
+export const pipeline = ({ env, budget, permits, endpoints, resting }: Parts): Send =>
   stack(
     deadline(env), //                     one limit for the whole call
-    retry(env, budget, endpoints), //     again, while safe, useful, in time and within budget
+    retry(env, budget, endpoints, resting), // again, while safe, useful, in time and within budget
     limit(env, permits, endpoints), //    a permit, or a bounded wait for one
   )(route(endpoints)) //                  an endpoint that admits the call
 

@@ -19,7 +19,8 @@ export class Registry {
   readonly #idleTimeout: number
   readonly #env: Env
   readonly #cache: LRUCache<string, Upstream>
-  readonly #draining = new Set<Promise<void>>()
+  /** Those that only finish what they have, and when they will have. */
+  readonly #draining = new Map<Upstream, Promise<void>>()
   #sweeping = false
 
   constructor(max: number, idleTimeout: number, env: Env) {
@@ -54,7 +55,12 @@ export class Registry {
   /** Drains all of them and waits for those already draining. */
   async drain(): Promise<void> {
     for (const [origin, upstream] of [...this.#oldestFirst()]) this.#forget(origin, upstream)
-    await Promise.all(this.#draining)
+    await Promise.all(this.#draining.values())
+  }
+
+  /** Ends all of them now, those already draining too. */
+  async destroy(): Promise<void> {
+    await Promise.all([...this.#cache.values(), ...this.#draining.keys()].map(upstream => upstream.destroy()))
   }
 
   #makeRoom(): boolean {
@@ -79,8 +85,7 @@ export class Registry {
 
   #forget(origin: string, upstream: Upstream): void {
     this.#cache.delete(origin)
-    const drained = upstream.drain().finally(() => this.#draining.delete(drained))
-    this.#draining.add(drained)
+    this.#draining.set(upstream, upstream.drain().finally(() => this.#draining.delete(upstream)))
   }
 
   #sweepLater(): void {

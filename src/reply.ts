@@ -86,10 +86,15 @@ export class Reply {
     return text.startsWith(BOM) ? text.slice(1) : text
   }
 
-  /** The body as parsed JSON. @throws SyntaxError if it is none. */
+  /** The body as parsed JSON. @throws SyntaxError if it is none; it does not quote the body, as JSON.parse's own would. */
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller says what it expects
   json<T = unknown>(): T {
-    return JSON.parse(this.text()) as T
+    const text = this.text()
+    try {
+      return JSON.parse(text) as T
+    } catch {
+      throw new SyntaxError(`The body of this reply is not JSON (status ${this.status}, ${text.length} characters)`)
+    }
   }
 
   /** The first bytes of a buffered body, as text. @internal */

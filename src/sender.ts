@@ -12,9 +12,12 @@ import type { Upstream } from './upstream.ts'
 
 /** Sends requests for a client and for the views it gives of single upstreams, until it is closed. */
 export class Sender {
-  closing = false
+  #closing = false
+  #destroyed = false
   readonly #directory: Directory
   readonly #env: Env
+  /** Calls that follow redirects: they may yet need an upstream that is idle now. */
+  readonly #following = new Set<Promise<Reply>>()
 
   constructor(directory: Directory, env: Env) {
     this.#directory = directory
@@ -23,10 +26,26 @@ export class Sender {
 
   /** Sends a request, and follows redirects if that is wanted. */
   send(upstream: Upstream, { origin, target }: Target, request: Request, streamed: boolean): Promise<Reply> {
-    if (this.closing || upstream.draining) return Promise.reject(this.#draining(upstream, target, request))
+    if (this.#closing || upstream.draining) return Promise.reject(this.#draining(upstream, target, request))
     const sent = perform(upstream, target, request, streamed, this.#env)
     const redirects = request.options.redirects ?? upstream.policy.redirects
-    return redirects === 0 ? sent : this.#followed(sent, upstream, new URL(origin + target), request, streamed, redirects)
+    if (redirects === 0) return sent
+    const followed = this.#followed(sent, upstream, new URL(origin + target), request, streamed, redirects)
+    const forget = (): void => { this.#following.delete(followed) }
+    this.#following.add(followed)
+    followed.then(forget, forget)
+    return followed
+  }
+
+  /** Takes no new calls, and waits for those that may still go from one upstream to another. */
+  async close(): Promise<void> {
+    this.#closing = true
+    await Promise.allSettled(this.#following)
+  }
+
+  /** Takes no new calls, and follows no more redirects. */
+  destroy(): void {
+    this.#closing = this.#destroyed = true
   }
 
   /** Follows redirects, all of them within the first call's deadline and each to an origin that may be called. */
@@ -42,6 +61,7 @@ export class Sender {
       reply.discard()
       hop = next
       const target = hop.url.pathname + hop.url.search
+      if (this.#destroyed) throw this.#draining(first, target, hop.request)
       const upstream = this.#directory.at(hop.url.origin, hop.request.method, target)
       // What remains of the deadline; the attempt's own limit may be longer than that by now.
       const { attemptTimeout: _, ...options } = hop.request.options

@@ -46,7 +46,11 @@ export function toUpstreamError(thrown: unknown, call: Call, progress: Progress)
   const { trace } = call
   if (OURS.has(code)) return new ConnectionError(trace, code, progress.started ? 'maybe' : 'never', 'process', error)
   if (CLOSED.has(code) && !progress.started) return new DrainingError(trace)
-  if (CLOSED.has(code)) return new ConnectionError(trace, code, 'maybe', 'nobody', error)
+  if (CLOSED.has(code)) {
+    const ended = new ConnectionError(trace, code, 'maybe', 'process', error)
+    ended.stopped = 'draining'
+    return ended
+  }
   // The message names the part that is wrong ('invalid request path'), not its value.
   if (UNSENDABLE.has(code)) return new OptionError('request', error.message, 'a request that can be sent')
   if ((error as { http2ErrorCode?: unknown }).http2ErrorCode === REFUSED_STREAM) {

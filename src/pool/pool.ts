@@ -86,6 +86,11 @@ const undiciPool = (origin: string, policy: PoolPolicy, { connector }: Connectio
   bodyTimeout: 0,
 })
 
+/** Closes a dispatcher; one that somebody has destroyed meanwhile is closed enough. */
+const closed = (dispatcher: Dispatcher): Promise<void> => dispatcher.close().catch((error: unknown) => {
+  if ((error as { code?: unknown } | undefined)?.code !== 'UND_ERR_DESTROYED') throw error
+})
+
 /**
  * An undici pool as a {@link Send}, driven through `dispatch()`: no Readable is made for a buffered reply. It is made when
  * first needed, so that an upstream nobody calls holds no connection machinery, and made anew when it is older than
@@ -100,7 +105,8 @@ export function createPool(origin: string, policy: PoolPolicy, env: Env): Pool {
   const wireAt = (now: number): Wire => {
     if (wire !== undefined && now < retireAt) return wire
     if (wire !== undefined) retire(wire)
-    retireAt = now + policy.maxAge
+    // What a factory made may be shared, and how it looks up names is its own affair.
+    retireAt = policy.factory === undefined ? now + policy.maxAge : Infinity
     return (wire = new Wire(origin, policy, env))
   }
   const retire = (old: Wire): void => {
@@ -119,7 +125,7 @@ export function createPool(origin: string, policy: PoolPolicy, env: Env): Pool {
       return watchable(sent, exchange)
     },
     async close() {
-      await Promise.all([wire?.dispatcher.close(), ...retiring.values()])
+      await Promise.all([wire === undefined ? undefined : closed(wire.dispatcher), ...retiring.values()])
     },
     async destroy() {
       const all = wire === undefined ? [...retiring.keys()] : [wire, ...retiring.keys()]
