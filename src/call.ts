@@ -56,10 +56,10 @@ export class Call {
   readonly deadline: number
   /** When it must have ended. */
   readonly deadlineAt: number
+  /** Longest time an attempt may take, in ms; a probe's may be shorter. */
+  readonly attemptTimeout: number
 
   // -- written by layers --
-  /** Longest time the next attempt may take, in ms; a probe's may be shorter. */
-  attemptTimeout: number
   phase: Phase = 'queue'
   /** When it last went on after a wait, on the monotonic clock: the present, for layers that do not wait. */
   at: number
@@ -105,10 +105,12 @@ export class Call {
 
   /**
    * Names what is to be told when the call is ended from outside. A call waits for one thing at a time (a permit, a
-   * back-off, a reply), so there is one listener; this is what saves an AbortController per call.
+   * back-off, a reply), so there is one listener; this is what saves an AbortController per call. One that comes when
+   * the call has been ended already, between two waits, is told at once.
    */
   whenCancelled(listener: ((reason: unknown) => void) | undefined): void {
     this.#onCancel = listener
+    if (this.cancelled) this.interrupt(this.reason)
   }
 
   /** Names what is to be let go of when the call is over: its deadline. */

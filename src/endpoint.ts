@@ -69,12 +69,10 @@ export class Endpoints {
 
   /** The refusal by the endpoint that will open first. */
   refuse(trace: Trace, now: number): CircuitOpenError {
-    const [first, ...others] = this.all as readonly [Endpoint, ...Endpoint[]]
-    let soonest = first
-    for (const endpoint of others) {
-      endpoint.circuit?.refuse()
-      if (endpoint.opensIn(now) < soonest.opensIn(now)) soonest = endpoint
-    }
+    let soonest = this.all[0] as Endpoint
+    for (const endpoint of this.all) if (endpoint.opensIn(now) < soonest.opensIn(now)) soonest = endpoint
+    // The call is demand for each of them, once.
+    for (const endpoint of this.all) if (endpoint !== soonest) endpoint.circuit?.refuse()
     return soonest.refuse(trace, now)
   }
 

@@ -62,11 +62,11 @@ const failureOf = (reply: Reply, call: Call, policy: RetryPolicy): StatusError |
 
 /**
  * Whether another attempt could end differently: not after a refusal, a passed deadline, or a mistake or abort of the
- * caller's.
+ * caller's. A status is an error here only because it is listed to be retried, whatever it proves.
  */
 const isRetryable = (error: unknown): error is UpstreamError =>
   error instanceof UpstreamError && !(error instanceof RejectedError) && !(error instanceof DeadlineExceededError)
-  && error.verdict !== 'healthy' && error.stopped === undefined
+  && (error instanceof StatusError || error.verdict !== 'healthy') && error.stopped === undefined
 
 /** Every attempt after the first, and what becomes of the call. */
 async function again(first: UpstreamError, parts: Parts): Promise<Reply> {

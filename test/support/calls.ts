@@ -13,6 +13,7 @@ import { Permits } from '../../src/policy/permits.ts'
 import { resolve } from '../../src/policy/resolve.ts'
 import { isIdempotent, verdictOfStatus } from '../../src/policy/verdict.ts'
 import { Reply, type ReplyHeaders } from '../../src/reply.ts'
+import { watchable, type Ended, type Replied } from '../../src/sent.ts'
 import { Trace } from '../../src/trace.ts'
 import type { Verdict } from '../../src/verdict.ts'
 
@@ -87,25 +88,39 @@ export const exhausted = (call: Call): ConnectionError =>
   new ConnectionError(call.trace, 'EMFILE', 'never', 'process', new Error('EMFILE'))
 
 /** Ends as the pool does when the call is cancelled or its attempt interrupted, whatever `send` does then. */
-export const interruptible = (send: Send): Send => call => new Promise((resolve, reject) => {
-  let isOver = false
-  const once = (settle: () => void): void => {
-    if (isOver) return
-    isOver = true
+export const interruptible = (send: Send): Send => call => {
+  const replied: Replied[] = []
+  const ended: Ended[] = []
+  let given: Reply | undefined
+  let over: { error: unknown } | undefined
+  let resolve: (reply: Reply) => void = () => {}
+  let reject: (error: unknown) => void = () => {}
+
+  // Those who watch hear of it before whoever awaits it, as the pool's exchanges have it.
+  const end = (error?: unknown): void => {
+    if (over !== undefined) return
+    over = { error }
     call.whenCancelled(undefined)
-    settle()
+    for (const watcher of ended) watcher(call, given, error)
+    if (given === undefined) reject(error)
+    else given.end(error)
   }
+  const answer = (reply: Reply): void => {
+    if (over !== undefined) return
+    given = reply
+    for (const watcher of replied) watcher(call, reply)
+    resolve(reply)
+    reply.whenEnded(end)
+  }
+  const sent = new Promise<Reply>((...settle) => { [resolve, reject] = settle })
   call.phase = 'headers'
-  call.whenCancelled(reason => { once(() => { reject(reason) }) })
-  send(call).then(
-    reply => {
-      once(() => { resolve(reply) })
-      // A streamed body goes on, and can be ended, after its headers.
-      if (call.streamed) call.whenCancelled(reason => { reply.end(reason) })
-    },
-    (error: unknown) => { once(() => { reject(error) }) },
-  )
-})
+  call.whenCancelled(end)
+  send(call).then(answer, end)
+  return watchable(sent, {
+    whenReplied: watcher => { replied.push(watcher) },
+    whenEnded: watcher => { ended.push(watcher) },
+  })
+}
 
 /** An endpoint whose pool is `send`; its circuit follows `breaker`. */
 export const endpointOf = (env: Env, send: Send, breaker: BreakerOptions | false = {}, origin = 'http://a.test'): Endpoint => {
@@ -121,6 +136,8 @@ export interface Assembly {
   /** The circuit of its first endpoint. */
   readonly circuit: Circuit
   readonly endpoints: Endpoints
+  /** Calls that wait for their next attempt. */
+  readonly resting: ReadonlySet<Call>
   /** State changes of its circuits, as `closed > open`. */
   readonly changes: readonly string[]
   /** Makes a call and sends it down. */
@@ -142,11 +159,18 @@ export const assemble = (env: Env, options: UpstreamOptions, ...pools: Send[]): 
     endpoint.send = endpointPipeline(env, endpoint)
     return endpoint
   }), env)
-  const send = pipeline({ env, budget, permits, endpoints })
+  const resting = new Set<Call>()
+  const send = pipeline({ env, budget, permits, endpoints, resting })
   return {
-    policy, permits, budget, endpoints, changes, send,
+    policy, permits, budget, endpoints, resting, changes, send,
     get circuit(): Circuit { return endpoints.all[0]!.circuit! },
-    call: setup => send(callAt(env, { policy, ...setup })),
+    call(setup): Promise<Reply> {
+      const call = callAt(env, { policy, ...setup })
+      const sent = send(call)
+      // As the client does it: what the deadline holds is let go of at the end of the body.
+      sent.then(reply => { reply.whenEnded(() => { call.over() }) }, () => { call.over() })
+      return sent
+    },
   }
 }
 

@@ -1,0 +1,202 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { CircuitOpenError, LimitExceededError } from '../../src/errors.ts'
+import { limit, type Doorkeeper } from '../../src/layers/limit.ts'
+import type { Call } from '../../src/call.ts'
+import type { LimitOptions } from '../../src/options.ts'
+import { Permits } from '../../src/policy/permits.ts'
+import { callAt, judged, outcome, policyOf, refused, streaming } from '../support/calls.ts'
+import { settle } from '../support/check.ts'
+import { testEnv } from '../support/clock.ts'
+import { scripted } from '../support/scripted.ts'
+
+const setup = (options: LimitOptions | false = { max: 1, queue: 2 }) => {
+  const env = testEnv()
+  const inner = scripted()
+  const permits = new Permits(options === false ? Infinity : options.max ?? 256)
+  const policy = policyOf({ limit: options })
+  const door = { open: true, asked: 0, refusals: 0 }
+  const doorkeeper: Doorkeeper = {
+    admits: () => {
+      door.asked++
+      return door.open
+    },
+    refuse: trace => {
+      door.refusals++
+      return new CircuitOpenError(trace, 'failure rate', 100)
+    },
+  }
+  const send = limit(env, permits, doorkeeper)(inner.send)
+  const call = (): Call => callAt(env, { policy })
+  const start = () => {
+    const made = call()
+    return { call: made, seen: outcome(send(made)) }
+  }
+  return { env, inner, permits, door, send, call, start }
+}
+
+suite('the limit', () => {
+  test('lets so many calls through at a time, and gives permits back however they end', async () => {
+    const { inner, permits, start } = setup({ max: 2, queue: 0 })
+    const one = start()
+    const two = start()
+    equal(permits.taken, 2)
+    ;(await inner.next()).reply(judged())
+    ;(await inner.next()).fail(refused(two.call))
+    await settle()
+    deepEqual([permits.taken, one.seen.reply?.status, two.seen.error instanceof Error], [0, 200, true])
+  })
+
+  test('holds a permit until the streamed body ends', async () => {
+    for (const error of [undefined, new Error('truncated')]) {
+      const { inner, permits, start } = setup()
+      const { seen } = start()
+      const { reply, end } = streaming()
+      ;(await inner.next()).reply(reply)
+      await settle()
+      deepEqual([seen.reply, permits.taken], [reply, 1])
+      end(error)
+      equal(permits.taken, 0)
+      end(error)
+      equal(permits.taken, 0)
+    }
+  })
+
+  test('lets those who wait through in order, and counts how long they waited', async () => {
+    const { env, inner, start } = setup({ max: 1, queue: 5 })
+    const calls = [start(), start(), start()]
+    equal(inner.calls, 1)
+    for (const { call } of calls) {
+      const received = await inner.next()
+      equal(received.call, call)
+      await env.clock.advance(10)
+      received.reply(judged())
+      await settle()
+    }
+    deepEqual(calls.map(({ call }) => call.queued), [0, 10, 20])
+    deepEqual(calls.map(({ call }) => call.at - call.startedAt), [0, 10, 20])
+    equal(env.clock.pending, 0)
+  })
+
+  test('refuses at once when the queue is full, or when there is none', async () => {
+    const queue = setup({ max: 1, queue: 1 })
+    queue.start()
+    queue.start()
+    const third = queue.start()
+    await settle()
+    ok(third.seen.error instanceof LimitExceededError)
+    deepEqual([third.seen.error.kind, third.seen.error.limit, third.seen.error.sent], ['queue', 1, 'never'])
+
+    const none = setup({ max: 1, queue: 0 })
+    none.start()
+    const second = none.start()
+    await settle()
+    ok(second.seen.error instanceof LimitExceededError)
+    deepEqual([second.seen.error.kind, second.seen.error.limit], ['permits', 1])
+  })
+
+  test('refuses who has waited too long, and frees the place', async () => {
+    const { env, permits, start } = setup({ max: 1, queue: 1, queueTimeout: 300 })
+    start()
+    const { seen } = start()
+    await env.clock.advance(299)
+    equal(seen.settled, 0)
+    await env.clock.advance(1)
+    ok(seen.error instanceof LimitExceededError)
+    deepEqual([seen.error.kind, seen.error.limit], ['queue timeout', 300])
+    deepEqual([permits.queued, permits.taken], [0, 1])
+  })
+
+  test('when switched off lets everything through', async () => {
+    const { inner, start } = setup(false)
+    for (let n = 0; n < 1_000; n++) start()
+    equal(inner.calls, 1_000)
+  })
+})
+
+suite('a call that is ended while it waits', () => {
+  for (const reason of [new Error('deadline'), 'the user has left', null]) {
+    test(`settles at once with its reason (${String(reason)}), without the clock moving, and frees its place`, async () => {
+      const { env, inner, permits, start } = setup({ max: 1, queue: 1 })
+      start()
+      const waiting = start()
+      const before = env.clock.now()
+      waiting.call.cancel(reason)
+      equal(permits.queued, 0)
+      await Promise.resolve()
+      await Promise.resolve()
+      await Promise.resolve()
+      deepEqual([waiting.seen.settled, waiting.seen.error], [1, reason])
+      equal(env.clock.now(), before)
+      equal(env.clock.pending, 0)
+      const next = start()
+      equal(permits.queued, 1)
+      ;(await inner.next()).reply(judged())
+      equal((await inner.next()).call, next.call)
+    })
+  }
+
+  test('does not take the permit that comes at the same time', async () => {
+    const { inner, permits, start } = setup({ max: 1, queue: 3 })
+    start()
+    const [leaving, staying] = [start(), start()]
+    const first = await inner.next()
+    first.reply(judged())
+    leaving.call.cancel('gone')
+    await settle()
+    equal((await inner.next()).call, staying.call)
+    equal(permits.taken, 1)
+  })
+
+  test('before it comes to wait does not wait at all', async () => {
+    const { permits, start, call, send, env } = setup({ max: 1, queue: 1 })
+    start()
+    const ended = call()
+    ended.cancel('gone')
+    const seen = outcome(send(ended))
+    await settle()
+    deepEqual([seen.error, permits.queued, env.clock.pending], ['gone', 0, 0])
+  })
+})
+
+suite('an open circuit', () => {
+  test('refuses a call before it takes a permit or waits for one', async () => {
+    const { inner, permits, door, start } = setup()
+    door.open = false
+    const { seen } = start()
+    await settle()
+    ok(seen.error instanceof CircuitOpenError)
+    deepEqual([inner.calls, permits.taken, permits.queued, door.refusals], [0, 0, 0, 1])
+  })
+
+  test('refuses a call even when the queue is full', async () => {
+    const { door, start } = setup({ max: 1, queue: 0 })
+    start()
+    door.open = false
+    const { seen } = start()
+    await settle()
+    ok(seen.error instanceof CircuitOpenError)
+  })
+
+  test('refuses all that have waited, and gives every permit back', async () => {
+    const { inner, permits, door, start } = setup({ max: 1, queue: 5 })
+    start()
+    const waiting = [start(), start(), start()]
+    door.open = false
+    ;(await inner.next()).reply(judged())
+    await settle()
+    for (const { seen } of waiting) ok(seen.error instanceof CircuitOpenError)
+    deepEqual([inner.calls, permits.taken, permits.queued, door.refusals], [1, 0, 0, 3])
+  })
+
+  test('is asked again after the wait, and lets the call through when it has closed', async () => {
+    const { inner, door, start } = setup()
+    start()
+    const { seen } = start()
+    equal(door.asked, 2)
+    ;(await inner.next()).reply(judged())
+    ;(await inner.next()).reply(judged())
+    await settle()
+    deepEqual([door.asked, seen.reply?.status], [3, 200])
+  })
+})
