@@ -8,8 +8,8 @@ export interface Target {
   readonly target: string
 }
 
-/** What the URL standard would leave as it is: plain characters, no dot segments. */
-const PLAIN = /^\/(?!\.|%2e)(?:[A-Za-z0-9\-._~!$&()*+,;=:@%?]|\/(?!\.|%2e))*$/i
+/** What the URL standard would leave as it is: plain characters, no dot segments, no empty query. */
+const PLAIN = /^\/(?!\.|%2e)(?:[A-Za-z0-9\-._~!$&()*+,;=:@%?]|\/(?!\.|%2e))*(?<!\?)$/i
 
 /** Splits a URL as it is written, without parsing it; undefined if the URL standard might have something to change. */
 export function splitPlain(url: string): Target | undefined {
