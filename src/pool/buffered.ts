@@ -26,7 +26,7 @@ export class BufferedExchange extends Exchange {
   }
 
   onResponseEnd(): void {
-    if (this.settled) return
+    if (this.settled || this.cutShort()) return
     this.settle()
     const body = this.#rest === undefined ? this.#first : Buffer.concat(this.#rest, this.#size)
     const encoding = this.#headers['content-encoding']

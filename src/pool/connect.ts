@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net'
+import dns from 'node:dns'
+import type { LookupFunction, Socket } from 'node:net'
 import type { buildConnector } from 'undici'
 import type { Clock } from '../clock.ts'
 
@@ -7,6 +8,15 @@ type Connected = Parameters<buildConnector.Callback>[1]
 
 /** undici's types say that it returns nothing; it is the socket, still connecting. */
 type Connect = (...given: Parameters<buildConnector.connector>) => unknown
+
+/** Looks up a name as Node does. At an empty answer Node would throw a TypeError where nobody can catch it. */
+export const lookup: LookupFunction = (hostname, options, done) => {
+  dns.lookup(hostname, options, (error, found, family) => {
+    const isEmpty = error === null && (found as typeof found | undefined ?? '').length === 0
+    if (isEmpty) done(Object.assign(new Error('the name has no address'), { code: 'ENOTFOUND' }), [])
+    else done(error, found, family)
+  })
+}
 
 /**
  * Wraps undici's connector in a time-out that is exact (undici's own runs on ticks of half a second), and remembers
@@ -17,6 +27,8 @@ export class Connections {
   /** Errors of connections, and when the connection that failed had been made. */
   #madeAt = new WeakMap<object, number>()
   readonly connector: buildConnector.connector
+  /** The error of a connection, while those who use it are being told. */
+  failing: Error | undefined = undefined
 
   constructor(connect: Connect, timeout: number, clock: Clock) {
     this.connector = (options, callback) => {
@@ -41,7 +53,11 @@ export class Connections {
 
   #watch(socket: NonNullable<Connected>, now: number): void {
     // Ours is the first listener, so the error is known before undici hands it to the request.
-    socket.on('error', (error: Error) => { this.#madeAt.set(error, now) })
+    socket.on('error', (error: Error) => {
+      this.#madeAt.set(error, now)
+      this.failing = error
+      queueMicrotask(() => { this.failing = undefined })
+    })
   }
 }
 

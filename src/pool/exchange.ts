@@ -14,6 +14,8 @@ export interface Transport {
   dispatch(call: Call, exchange: Exchange): void
   /** Tells whether the connection that failed with this error had been open before `since`. */
   wasOpenBefore(error: unknown, since: number): boolean
+  /** The error of a connection, while the exchange on it is being told. */
+  readonly failing: Error | undefined
 }
 
 /**
@@ -103,6 +105,13 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged 
     if (this.settled) return
     this.#fail(reason)
     this.controller?.abort(reason instanceof Error ? reason : new Error('cancelled'))
+  }
+
+  /** A body that ends where its connection does is whole only if that ended well (RFC 9112 §8); undici takes it for whole. */
+  protected cutShort(): boolean {
+    const { failing } = this.#transport
+    if (failing !== undefined) this.onResponseError(undefined, failing)
+    return failing !== undefined
   }
 
   /** There is a reply: those who watch hear of it first, then whoever awaits it. */

@@ -30,6 +30,12 @@ const BAD_RESPONSE: Readonly<Record<string, string>> = {
   ERR_ASSERTION: 'malformed',
 }
 
+/** Errors of undici's that hold part of the response, in one of these. */
+const HOLDERS = ['data', 'body', 'headers'] as const
+
+/** An error as a cause: left out when it holds what the upstream sent, as that must never be printed. */
+const causeOf = (error: Error): Error | undefined => (HOLDERS.some(name => name in error) ? undefined : error)
+
 const codeOf = (error: Error): string => {
   const { code } = error as { code?: unknown }
   return typeof code === 'string' && code !== '' ? code : error.name
@@ -43,24 +49,25 @@ export function toUpstreamError(thrown: unknown, call: Call, progress: Progress)
   if (thrown instanceof UpstreamError || thrown instanceof OptionError) return thrown
   const error = thrown instanceof Error ? thrown : new TypeError('Something that is not an error was thrown')
   const code = codeOf(error)
+  const cause = causeOf(error)
   const { trace } = call
-  if (OURS.has(code)) return new ConnectionError(trace, code, progress.started ? 'maybe' : 'never', 'process', error)
+  if (OURS.has(code)) return new ConnectionError(trace, code, progress.started ? 'maybe' : 'never', 'process', cause)
   if (CLOSED.has(code) && !progress.started) return new DrainingError(trace)
   if (CLOSED.has(code)) {
-    const ended = new ConnectionError(trace, code, 'maybe', 'process', error)
+    const ended = new ConnectionError(trace, code, 'maybe', 'process', cause)
     ended.stopped = 'draining'
     return ended
   }
   // The message names the part that is wrong ('invalid request path'), not its value.
   if (UNSENDABLE.has(code)) return new OptionError('request', error.message, 'a request that can be sent')
   if ((error as { http2ErrorCode?: unknown }).http2ErrorCode === REFUSED_STREAM) {
-    return new ConnectionError(trace, 'REFUSED_STREAM', 'never', 'nobody', error)
+    return new ConnectionError(trace, 'REFUSED_STREAM', 'never', 'nobody', cause)
   }
   // A parser's error holds raw bytes of the upstream's in `data`: it is described here and never passed on.
   if (error.name === 'HTTPParserError') return new ResponseError(trace, `malformed: ${error.message}`, 'gateway')
   const broken = BAD_RESPONSE[code]
   if (broken !== undefined) return new ResponseError(trace, broken, 'gateway')
-  if (progress.answered) return new ResponseError(trace, `truncated: connection failed in the body (${code})`, 'gateway', error)
-  if (!progress.started) return new ConnectionError(trace, code, 'never', 'upstream', error)
-  return new ConnectionError(trace, code, 'maybe', progress.reused ? 'nobody' : 'upstream', error)
+  if (progress.answered) return new ResponseError(trace, `truncated: connection failed in the body (${code})`, 'gateway', cause)
+  if (!progress.started) return new ConnectionError(trace, code, 'never', 'upstream', cause)
+  return new ConnectionError(trace, code, 'maybe', progress.reused ? 'nobody' : 'upstream', cause)
 }

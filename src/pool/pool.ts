@@ -5,9 +5,9 @@ import type { Body, Call } from '../call.ts'
 import type { Send } from '../layer.ts'
 import type { PoolPolicy } from '../options.ts'
 import type { Reply } from '../reply.ts'
-import { watchable } from '../sent.ts'
+import { rejected, watchable } from '../sent.ts'
 import { BufferedExchange } from './buffered.ts'
-import { Connections } from './connect.ts'
+import { Connections, lookup } from './connect.ts'
 import type { Exchange, Transport } from './exchange.ts'
 import { sendable } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
@@ -32,17 +32,22 @@ class Wire implements Transport {
   readonly dispatcher: Dispatcher
   readonly wasOpenBefore: Transport['wasOpenBefore']
   readonly #origin: string
+  readonly #connections: Connections | undefined
 
   constructor(origin: string, policy: PoolPolicy, env: Env) {
     this.#origin = origin
     if (policy.factory === undefined) {
-      const connections = connectionsOf(policy, env)
-      this.dispatcher = undiciPool(origin, policy, connections)
-      this.wasOpenBefore = connections.wasOpenBefore
+      this.#connections = connectionsOf(policy, env)
+      this.dispatcher = undiciPool(origin, policy, this.#connections)
+      this.wasOpenBefore = this.#connections.wasOpenBefore
     } else {
       this.dispatcher = policy.factory(origin) as unknown as Dispatcher
       this.wasOpenBefore = never
     }
+  }
+
+  get failing(): Error | undefined {
+    return this.#connections?.failing
   }
 
   dispatch(call: Call, exchange: Exchange): void {
@@ -70,7 +75,7 @@ class Wire implements Transport {
 
 const connectionsOf = ({ tls, http2, socketPath, connectTimeout }: PoolPolicy, env: Env): Connections => new Connections(
   buildConnector({
-    ...tls, allowH2: http2, timeout: 0, ...(socketPath === undefined ? {} : { socketPath }),
+    lookup, ...tls, allowH2: http2, timeout: 0, ...(socketPath === undefined ? {} : { socketPath }),
   } as buildConnector.BuildOptions),
   connectTimeout, env.clock,
 )
@@ -116,7 +121,13 @@ export function createPool(origin: string, policy: PoolPolicy, env: Env): Pool {
 
   return {
     send(call) {
-      const used = wireAt(call.at)
+      let used: Wire
+      try {
+        used = wireAt(call.at)
+      } catch (error) {
+        // The caller's factory threw: its own error ends the call, and nothing has begun.
+        return rejected(error)
+      }
       let exchange!: Exchange
       const sent = new Promise<Reply>((resolve, reject) => {
         exchange = new (call.streamed ? StreamedExchange : BufferedExchange)(call, used, resolve, reject)

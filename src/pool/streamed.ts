@@ -34,7 +34,7 @@ export class StreamedExchange extends Exchange {
   }
 
   onResponseEnd(): void {
-    if (this.settled) return
+    if (this.settled || this.cutShort()) return
     this.settle()
     this.#stream?.push(null)
     this.ended()
