@@ -80,6 +80,8 @@ export interface BreakerOptions {
 
 /** How many calls of an upstream may be in flight, and how many may wait. */
 export interface LimitOptions {
+  /** Whether the limit follows the capacity the upstream is found to have, up to `max`; if not, it is `max`. @default true */
+  readonly adaptive?: boolean
   /** Calls in flight at most. @default 256 */
   readonly max?: number
   /** Calls that may wait for a permit. @default 256 */
@@ -231,7 +233,7 @@ export const DEFAULTS: Defaults = {
     probes: 3, probeTimeout: 5_000, probeShare: 0.01, openTime: 1_000, maxOpenTime: 30_000, ramp: 1_000,
     maxHold: 5_000, holdOn429: false,
   },
-  limit: { max: 256, queue: 256 },
+  limit: { adaptive: true, max: 256, queue: 256 },
   pool: { connectTimeout: 2_000, idleTimeout: 4_000, maxIdleTimeout: 30_000, maxAge: 300_000, http2: false },
   client: { allow: 'any', maxUpstreams: 1_000, idleTimeout: 300_000 },
 }
@@ -351,7 +353,7 @@ const BREAKER: Shape = {
   probes: positive, probeTimeout: finiteMs, probeShare: share, openTime: finiteMs, maxOpenTime: finiteMs, ramp: msOrZero,
   maxHold: msOrZero, holdOn429: boolean,
 }
-const LIMIT: Shape = { max: positive, queue: count, queueTimeout: ms }
+const LIMIT: Shape = { adaptive: boolean, max: positive, queue: count, queueTimeout: ms }
 const POOL: Shape = {
   connections: positive, connectTimeout: finiteMs, idleTimeout: finiteMs, maxIdleTimeout: finiteMs, maxAge: finiteMs,
   http2: boolean, tls: record, socketPath: text, factory: callable,

@@ -9,13 +9,13 @@ import { limit } from './layers/limit.ts'
 import { retry } from './layers/retry.ts'
 import { route } from './layers/route.ts'
 import type { Budget } from './policy/budget.ts'
-import type { Permits } from './policy/permits.ts'
+import type { Limit } from './policy/limit.ts'
 
 /** What the layers of one upstream share. */
 export interface Parts {
   readonly env: Env
   readonly budget: Budget
-  readonly permits: Permits
+  readonly capacity: Limit
   readonly endpoints: Endpoints
   /** Where calls that wait for their next attempt are kept, for whoever has to end them. */
   readonly resting?: Set<Call>
@@ -29,11 +29,11 @@ export interface Parts {
  * - the limit stands outside the breaker, so what we refuse ourselves is no evidence about the upstream;
  * - each endpoint has its own breaker, so one that is down does not close the others.
  */
-export const pipeline = ({ env, budget, permits, endpoints, resting }: Parts): Send =>
+export const pipeline = ({ env, budget, capacity, endpoints, resting }: Parts): Send =>
   stack(
     deadline(env), //                     one limit for the whole call
     retry(env, budget, endpoints, resting), // again, while safe, useful, in time and within budget
-    limit(env, permits, endpoints), //    a permit, or a bounded wait for one
+    limit(env, capacity, endpoints), //   a permit, or a bounded wait for one
   )(route(endpoints)) //                  an endpoint that admits the call
 
 /** The way on from there, at one endpoint. */

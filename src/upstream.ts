@@ -9,7 +9,7 @@ import type { Send } from './layer.ts'
 import { DEFAULTS, type BudgetPolicy, type Policy } from './options.ts'
 import { endpointPipeline, pipeline } from './pipeline.ts'
 import { Budget } from './policy/budget.ts'
-import { Permits } from './policy/permits.ts'
+import { Limit } from './policy/limit.ts'
 import { createPool } from './pool/pool.ts'
 import type { Reply } from './reply.ts'
 
@@ -68,7 +68,7 @@ export class Upstream {
   draining = false
   #policy: Policy
   readonly #env: Env
-  readonly #permits: Permits
+  readonly #limit: Limit
   readonly #budget: Budget
   readonly #send: Send
   readonly #errors: { at: number; error: UpstreamError }[] = []
@@ -82,11 +82,11 @@ export class Upstream {
     this.#policy = policy
     this.#env = env
     this.lastUsed = env.clock.now()
-    this.#permits = new Permits(policy.limit === false ? Infinity : policy.limit.max)
+    this.#limit = new Limit(policy.limit)
     this.#budget = new Budget(budgetOf(policy))
     this.endpoints = new Endpoints(origins.map(origin => this.#endpoint(origin, policy)), env)
-    const [budget, permits, endpoints, resting] = [this.#budget, this.#permits, this.endpoints, this.#resting]
-    this.#send = pipeline({ env, budget, permits, endpoints, resting })
+    const [budget, capacity, endpoints, resting] = [this.#budget, this.#limit, this.endpoints, this.#resting]
+    this.#send = pipeline({ env, budget, capacity, endpoints, resting })
     if (channels.upstreamMade.hasSubscribers) channels.upstreamMade.publish({ upstream: name })
   }
 
@@ -120,7 +120,7 @@ export class Upstream {
   /** Takes a new policy; circuits, windows, budget and connections stay. */
   tune(policy: Policy): void {
     this.#policy = policy
-    this.#permits.resize(policy.limit === false ? Infinity : policy.limit.max)
+    this.#limit.tune(policy.limit, this.#env.clock.now())
     this.#budget.tune(budgetOf(policy))
     for (const endpoint of this.endpoints.all) {
       if (policy.breaker === false) {
@@ -149,10 +149,11 @@ export class Upstream {
 
   snapshot(): UpstreamSnapshot {
     const now = this.#env.clock.now()
+    const { permits } = this.#limit
     return {
       name: this.name,
       endpoints: this.endpoints.all.map(endpoint => snapshotOf(endpoint, now)),
-      limit: { max: this.#permits.max, inFlight: this.#permits.taken, queued: this.#permits.queued },
+      limit: { max: permits.max, inFlight: permits.taken, queued: permits.queued },
       budget: { tokens: this.#budget.tokens, capacity: this.#budget.capacity },
       active: this.active,
       draining: this.draining,

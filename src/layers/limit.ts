@@ -1,10 +1,11 @@
 import type { Call } from '../call.ts'
 import type { Env } from '../clock.ts'
-import { LimitExceededError, type RejectedError } from '../errors.ts'
+import { LimitExceededError, TimeoutError, type RejectedError } from '../errors.ts'
 import type { Layer } from '../layer.ts'
 import type { LimitPolicy } from '../options.ts'
+import type { Limit } from '../policy/limit.ts'
 import type { Permits } from '../policy/permits.ts'
-import { atEnd, rejected } from '../sent.ts'
+import { atEnd, rejected, type Ended } from '../sent.ts'
 import type { Trace } from '../trace.ts'
 
 /** Knows whether some endpoint would admit a call, and refuses it if not. */
@@ -20,26 +21,41 @@ export interface Doorkeeper {
  * refuse
  * ourselves is no evidence about the upstream.
  */
-export const limit = (env: Env, permits: Permits, door: Doorkeeper): Layer => next => {
-  const release = (): void => { permits.release() }
+export const limit = (env: Env, capacity: Limit, door: Doorkeeper): Layer => next => {
+  const { permits } = capacity
+  const ended: Ended = (call, reply, error) => {
+    const now = env.clock.now()
+    capacity.learn({
+      // A streamed body is as slow as its reader: its headers count.
+      latency: call.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt,
+      deadline: call.deadline,
+      inFlight: permits.taken,
+      healthy: error === undefined && reply?.verdict === 'healthy',
+      dropped: reply?.verdict === 'throttled' || (error instanceof TimeoutError && error.verdict !== 'none'),
+    }, now)
+    permits.release(now)
+  }
   return call => {
     const policy = call.policy.limit
     if (!door.admits(call.at)) return rejected(door.refuse(call.trace, call.at))
     if (policy === false) return next(call)
-    if (permits.take()) return atEnd(next(call), call, release)
-    if (permits.queued >= policy.queue) return rejected(full(call, policy, call.at))
+    if (permits.take()) return atEnd(next(call), call, ended)
+    const overloaded = permits.isOverloaded(call.at)
+    const places = overloaded ? Math.min(policy.queue, permits.max) : policy.queue
+    if (overloaded) permits.displace(places)
+    if (permits.queued >= places) return rejected(full(call, policy, permits.max))
     return inQueue(call, policy, { env, permits }).then(() => {
-      if (door.admits(call.at)) return atEnd(next(call), call, release)
-      release()
+      if (door.admits(call.at)) return atEnd(next(call), call, ended)
+      permits.release(call.at)
       throw door.refuse(call.trace, call.at)
     })
   }
 }
 
-function full(call: Call, policy: LimitPolicy, now: number): LimitExceededError {
-  call.trace.mark('refused: queue full', now)
+function full(call: Call, policy: LimitPolicy, max: number): LimitExceededError {
+  call.trace.mark('refused: queue full', call.at)
   return policy.queue === 0
-    ? new LimitExceededError(call.trace, 'permits', policy.max)
+    ? new LimitExceededError(call.trace, 'permits', max)
     : new LimitExceededError(call.trace, 'queue', policy.queue)
 }
 
@@ -60,7 +76,11 @@ function inQueue(call: Call, policy: LimitPolicy, { env, permits }: { env: Env; 
       call.queued += now - since
       call.trace.mark(`waited ${Math.round(now - since)} ms for a permit`, now)
       resolve()
-    })
+    }, () => {
+      leave()
+      call.trace.mark('refused: displaced from the queue by newer calls', env.clock.now())
+      reject(new LimitExceededError(call.trace, 'queue', permits.max))
+    }, since)
     const timer = env.clock.after(policy.queueTimeout, () => {
       leave()
       call.trace.mark('refused: no permit in time', env.clock.now())

@@ -7,23 +7,35 @@ export class Waiter {
   /** @internal */
   waiting = true
   readonly granted: () => void
+  readonly displaced: () => void
 
-  constructor(granted: () => void) {
+  constructor(granted: () => void, displaced: () => void) {
     this.granted = granted
+    this.displaced = displaced
   }
 }
 
+const nothing = (): void => undefined
+
 /**
- * Counts permits and keeps a first-in, first-out queue of those who wait for one. No timers: who waits brings its own.
+ * Counts permits and keeps a queue of those who wait for one. No timers: who waits brings its own.
+ *
+ * A queue that empties now and then is a burst, and is served in the order of arrival. One that has not been empty for longer
+ * than `patience` is overload: most of those in it will not be served in time, and serving the oldest first would make it all of
+ * them. Then the newest is served first, as it has the most time left (adaptive LIFO, Maurer, "Fail at Scale", ACM Queue
+ * 2015), and the oldest makes room.
  */
 export class Permits {
   /** Permits taken. */
   taken = 0
   /** How many wait. */
   queued = 0
+  /** How long, in ms, the queue may go on without being empty before that is overload. */
+  patience = Infinity
   #max: number
   #head: Waiter | undefined
   #tail: Waiter | undefined
+  #waitingSince = 0
 
   constructor(max: number) {
     this.#max = max
@@ -34,6 +46,11 @@ export class Permits {
     return this.#max
   }
 
+  /** Whether the queue has been waiting for too long to be a burst. */
+  isOverloaded(now: number): boolean {
+    return this.queued > 0 && now - this.#waitingSince > this.patience
+  }
+
   /** Takes a permit if one is free and nobody waits. */
   take(): boolean {
     if (this.taken >= this.#max || this.queued > 0) return false
@@ -41,15 +58,16 @@ export class Permits {
     return true
   }
 
-  /** Gives a permit back; the first in the queue gets it. */
-  release(): void {
+  /** Gives a permit back; whose turn it is gets it. */
+  release(now = 0): void {
     this.taken--
-    this.#grant()
+    this.#grant(now)
   }
 
-  /** Joins the queue's end; `granted` runs when the permit is theirs. */
-  wait(granted: () => void): Waiter {
-    const waiter = new Waiter(granted)
+  /** Joins the queue; `granted` runs when the permit is theirs, `displaced` if a newer one takes the place. */
+  wait(granted: () => void, displaced = nothing, now = 0): Waiter {
+    if (this.queued === 0) this.#waitingSince = now
+    const waiter = new Waiter(granted, displaced)
     waiter.prev = this.#tail
     if (this.#tail === undefined) this.#head = waiter
     else this.#tail.next = waiter
@@ -69,15 +87,25 @@ export class Permits {
     else waiter.next.prev = waiter.prev
   }
 
-  /** Changes how many there are. Those above a smaller number are not taken away: they come back in their time. */
-  resize(max: number): void {
-    this.#max = max
-    this.#grant()
+  /** Makes the oldest leave, until fewer than `places` wait. */
+  displace(places: number): void {
+    while (this.#head !== undefined && this.queued >= places) {
+      const oldest = this.#head
+      this.leave(oldest)
+      oldest.displaced()
+    }
   }
 
-  #grant(): void {
-    while (this.#head !== undefined && this.taken < this.#max) {
-      const waiter = this.#head
+  /** Changes how many there are. Those above a smaller number are not taken away: they come back in their time. */
+  resize(max: number, now = 0): void {
+    this.#max = max
+    this.#grant(now)
+  }
+
+  #grant(now: number): void {
+    while (this.taken < this.#max) {
+      const waiter = this.isOverloaded(now) ? this.#tail : this.#head
+      if (waiter === undefined) return
       this.leave(waiter)
       this.taken++
       waiter.granted()

@@ -1,0 +1,112 @@
+/** What an attempt tells about the upstream's capacity. */
+export interface Sample {
+  /** How long it took, in ms. */
+  readonly latency: number
+  /** How long its caller could wait, in ms. */
+  readonly deadline: number
+  /** Attempts in flight as it ended, itself included. */
+  readonly inFlight: number
+  /** Whether it came back well. */
+  readonly healthy: boolean
+  /** Whether time ran out on it, or the upstream asked for less. */
+  readonly dropped: boolean
+}
+
+/** Where it starts, and what it keeps in reserve: enough for a thousand calls a second at 20 ms. */
+const INITIAL = 20
+/** A reply that takes more than this share of its deadline has waited in a queue of the upstream's, and is soon useless. */
+const LATE = 0.5
+/** How far latency may be above the usual before it counts as queueing. */
+const TOLERANCE = 2
+const SHRINK = 0.75
+/** How often the usual is looked over, in ms. */
+const SPAN = 500
+/** How fast the usual latency follows a rise, per span. */
+const RISE = 1.05
+/** How much more than Little's law asks for is left to an upstream that drops. */
+const HEADROOM = 1.5
+
+/**
+ * Finds how many calls an upstream can take at a time.
+ *
+ * It grows by one with every good reply that took no more than twice the usual, while at least half of it is in use; and it
+ * shrinks by a quarter, once a round trip, when a reply took more than half of what its caller could wait, or time ran out.
+ * That is additive increase and multiplicative decrease (Chiu and Jain, 1989) with the callers' deadlines for a measure.
+ *
+ * Three things keep it from doing harm. An upstream that is slow by nature is not throttled: to count, a latency must also be
+ * twice the usual. It never falls below what the good replies that do come need (Little's law: their rate times their usual
+ * latency). And room that nobody used lately is given up slowly, so that a sudden brown-out does not meet with a limit from
+ * busier days.
+ */
+export class AdaptiveLimit {
+  #max: number
+  #limit: number
+  /** The usual latency, which falls at once and rises slowly. */
+  #usual = 0
+  #shrunkAt = -Infinity
+  #spanAt = 0
+  /** In this span: good replies, their least latency, the most in flight. */
+  #good = 0
+  #least = Infinity
+  #peak = 0
+  /** Good replies per ms in the last span. */
+  #rate = 0
+
+  /** @param max - the limit is never above it. */
+  constructor(max: number) {
+    this.#max = max
+    this.#limit = Math.min(INITIAL, max)
+  }
+
+  /** Calls that may be in flight now: a whole number, at least 1. */
+  get limit(): number {
+    return Math.max(1, Math.floor(this.#limit))
+  }
+
+  /** The usual latency in ms; 0 while nothing is known. */
+  get usual(): number {
+    return this.#usual
+  }
+
+  /** Takes a new bound. */
+  tune(max: number): void {
+    this.#max = max
+    this.#limit = Math.min(this.#limit, max)
+  }
+
+  /** Takes in the outcome of an attempt. */
+  record({ latency, deadline, inFlight, healthy, dropped }: Sample, now: number): void {
+    if (now - this.#spanAt >= SPAN) this.#endSpan(now)
+    this.#peak = Math.max(this.#peak, inFlight)
+    if (healthy) {
+      this.#good++
+      this.#least = Math.min(this.#least, latency)
+      if (this.#usual === 0 || latency < this.#usual) this.#usual = latency
+    }
+    if (dropped || latency > Math.max(LATE * deadline, TOLERANCE * this.#usual)) this.#shrink(latency, now)
+    // Growth that nobody asks for would only be found wrong when it is needed.
+    else if (healthy && inFlight >= this.#limit / 2 && latency <= TOLERANCE * this.#usual) this.#grow()
+  }
+
+  #grow(): void {
+    this.#limit = Math.min(this.#max, this.#limit + 1)
+  }
+
+  #shrink(latency: number, now: number): void {
+    // What was in flight when it shrank will still come back slow: that is the same news.
+    if (now - this.#shrunkAt < latency) return
+    this.#shrunkAt = now
+    const needed = HEADROOM * this.#rate * this.#usual
+    this.#limit = Math.max(1, Math.min(this.#limit, Math.max(needed, this.#limit * SHRINK)))
+  }
+
+  #endSpan(now: number): void {
+    this.#rate = this.#good / (now - this.#spanAt)
+    if (this.#good > 0) this.#usual = Math.min(this.#least, this.#usual * RISE)
+    const used = Math.max(INITIAL, 2 * this.#peak)
+    if (this.#limit > used) this.#limit = Math.max(used, this.#limit * SHRINK)
+    this.#spanAt = now
+    this.#good = this.#peak = 0
+    this.#least = Infinity
+  }
+}

@@ -1,0 +1,43 @@
+import type { LimitPolicy } from '../options.ts'
+import { AdaptiveLimit, type Sample } from './adaptive-limit.ts'
+import { Permits } from './permits.ts'
+
+/** A queue that has not been empty for so long, in ms, or for so many times the usual latency, is no burst. */
+const PATIENCE = 100
+const ROUND_TRIPS = 4
+
+/** The limit of an upstream: its permits, as many as were given or as many as it is found to take. */
+export class Limit {
+  readonly permits: Permits
+  #adaptive: AdaptiveLimit | undefined
+
+  constructor(policy: LimitPolicy | false) {
+    this.permits = new Permits(Infinity)
+    this.tune(policy, 0)
+  }
+
+  /** Takes new options; an adaptive limit keeps what it has found. */
+  tune(policy: LimitPolicy | false, now: number): void {
+    if (policy === false || !policy.adaptive) {
+      this.#adaptive = undefined
+      this.permits.patience = Infinity
+      this.permits.resize(policy === false ? Infinity : policy.max, now)
+      return
+    }
+    this.#adaptive ??= new AdaptiveLimit(policy.max)
+    this.#adaptive.tune(policy.max)
+    this.#apply(this.#adaptive, now)
+  }
+
+  /** Takes in the outcome of an attempt. */
+  learn(sample: Sample, now: number): void {
+    if (this.#adaptive === undefined) return
+    this.#adaptive.record(sample, now)
+    this.#apply(this.#adaptive, now)
+  }
+
+  #apply(adaptive: AdaptiveLimit, now: number): void {
+    this.permits.patience = Math.max(PATIENCE, ROUND_TRIPS * adaptive.usual)
+    if (adaptive.limit !== this.permits.max) this.permits.resize(adaptive.limit, now)
+  }
+}
