@@ -57,6 +57,7 @@ export interface CallEvent {
   readonly attempts: number
   readonly duration: number
   readonly status?: number
+  /** The error's code, or `aborted` when the caller ended the call. */
   readonly error?: string
 }
 

@@ -1,6 +1,6 @@
 import { Call } from './call.ts'
 import type { Env } from './clock.ts'
-import { RejectedError, StatusError, UpstreamError } from './errors.ts'
+import { OptionError, RejectedError, StatusError, UpstreamError } from './errors.ts'
 import { channels } from './events.ts'
 import { DEFAULTS, refuse, type Policy, type RetryPolicy } from './options.ts'
 import { isIdempotent } from './policy/verdict.ts'
@@ -93,7 +93,7 @@ function publish(trace: Trace, now: number, error?: unknown, reply?: Reply): voi
   }
   if (!channels.callEnd.hasSubscribers) return
   const status = reply?.status ?? (error instanceof StatusError ? error.status : undefined)
-  const code = error instanceof UpstreamError ? error.code : 'aborted'
+  const code = error instanceof UpstreamError || error instanceof OptionError ? error.code : 'aborted'
   channels.callEnd.publish({
     upstream, method, attempts, duration: now - startedAt,
     ...(status === undefined ? {} : { status }), ...(error === undefined ? {} : { error: code }),

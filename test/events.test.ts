@@ -1,0 +1,216 @@
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
+import diagnostics from 'node:diagnostics_channel'
+import { describe, test } from 'node:test'
+import { channels, createClient, type Client, type ClientOptions, type EventChannel } from '../src/index.ts'
+import { closing, eventually } from './support/check.ts'
+import { byPath, hold, inTurn, json, startServer, status, type Handler, type TestServer } from './support/server.ts'
+
+type Context = Parameters<typeof closing>[0]
+type Name = keyof typeof channels
+type Seen = readonly [name: Name, message: Readonly<Record<string, unknown>>]
+
+const all = Object.entries(channels) as unknown as [Name, EventChannel<Record<string, unknown>>][]
+
+/** Listens to these channels, or to all, until the test ends. Times differ each run: any number of ms becomes `ms`. */
+const record = (t: Context, ...names: Name[]): Seen[] => {
+  const seen: Seen[] = []
+  for (const [name, channel] of all) {
+    if (names.length > 0 && !names.includes(name)) continue
+    const listener = (message: Record<string, unknown>): void => {
+      const times = ['duration', 'delay'].filter(key => typeof message[key] === 'number' && message[key] >= 0)
+      seen.push([name, { ...message, ...Object.fromEntries(times.map(key => [key, 'ms'])) }])
+    }
+    channel.subscribe(listener)
+    t.after(async () => { channel.unsubscribe(listener) })
+  }
+  return seen
+}
+
+const setUp = async (t: Context, handler: Handler, options: ClientOptions = {}): Promise<[Client, TestServer]> => {
+  const server = await closing(t, startServer(handler))
+  const client = await closing(t, createClient({ upstreams: { api: { url: server.url } }, ...options }))
+  return [client, server]
+}
+const failed = (run: Promise<unknown>): Promise<void> => rejects(run)
+const ms = 'ms'
+
+describe('events', () => {
+  test('are channels of node:diagnostics_channel, by their names', () => {
+    deepEqual(all.map(([, { name }]) => name), [
+      'breakwater:call:end', 'breakwater:call:refused', 'breakwater:attempt:end', 'breakwater:retry', 'breakwater:retry:stopped',
+      'breakwater:circuit', 'breakwater:upstream:made', 'breakwater:upstream:gone',
+    ])
+    for (const [, channel] of all) equal(diagnostics.channel(channel.name), channel)
+  })
+
+  test('tell of a call that goes well', async t => {
+    const [client, { url }] = await setUp(t, json({}))
+    const seen = record(t)
+    await client.upstream('api').put('/x?y', { json: {} })
+    const healthy = { attempt: 1, duration: ms, verdict: 'healthy', status: 200 }
+    deepEqual(seen, [
+      ['attemptEnd', { upstream: 'api', endpoint: url, method: 'PUT', ...healthy }],
+      ['callEnd', { upstream: 'api', method: 'PUT', attempts: 1, duration: ms, status: 200 }],
+    ])
+  })
+
+  test('tell of a retry that helps', async t => {
+    const [client, { url }] = await setUp(t, inTurn(status(503), json({})), { retry: { backoff: 0 } })
+    const seen = record(t)
+    await client.upstream('api').get('/')
+    const attempt = { upstream: 'api', endpoint: url, method: 'GET', duration: ms }
+    deepEqual(seen, [
+      ['attemptEnd', { ...attempt, attempt: 1, verdict: 'gateway', status: 503 }],
+      ['retry', { upstream: 'api', method: 'GET', attempt: 2, delay: ms }],
+      ['attemptEnd', { ...attempt, attempt: 2, verdict: 'healthy', status: 200 }],
+      ['callEnd', { upstream: 'api', method: 'GET', attempts: 2, duration: ms, status: 200 }],
+    ])
+  })
+
+  test('tell why a retry does not follow', async t => {
+    const [client] = await setUp(t, status(500), { retry: { limit: 1, backoff: 0 } })
+    const seen = record(t, 'retryStopped', 'callEnd')
+    await failed(client.upstream('api').get('/'))
+    await failed(client.upstream('api').post('/'))
+    await client.upstream('api').get('/', { retry: false, throwOnStatus: false })
+    deepEqual(seen, [
+      ['retryStopped', { upstream: 'api', method: 'GET', attempts: 2, reason: 'limit' }],
+      ['callEnd', { upstream: 'api', method: 'GET', attempts: 2, duration: ms, status: 500, error: 'ERR_STATUS' }],
+      ['retryStopped', { upstream: 'api', method: 'POST', attempts: 1, reason: 'not repeatable' }],
+      ['callEnd', { upstream: 'api', method: 'POST', attempts: 1, duration: ms, status: 500, error: 'ERR_STATUS' }],
+      ['callEnd', { upstream: 'api', method: 'GET', attempts: 1, duration: ms, status: 500 }],
+    ])
+  })
+
+  test('tell how a call failed without a status', async t => {
+    const gate = hold()
+    const [client, server] = await setUp(t, gate.handler, { retry: false })
+    const seen = record(t, 'attemptEnd', 'callEnd')
+    const controller = new AbortController()
+    const aborted = failed(client.upstream('api').get('/', { signal: controller.signal }))
+    await eventually(() => gate.waiting === 1)
+    controller.abort()
+    await aborted
+    await eventually(() => gate.waiting === 0)
+    const reset = failed(client.upstream('api').get('/'))
+    await eventually(() => gate.waiting === 1)
+    server.resetConnections()
+    await reset
+    const attempt = { upstream: 'api', endpoint: server.url, method: 'GET', attempt: 1, duration: ms }
+    const call = { upstream: 'api', method: 'GET', attempts: 1, duration: ms }
+    deepEqual(seen, [
+      ['attemptEnd', { ...attempt, verdict: 'none' }],
+      ['callEnd', { ...call, error: 'aborted' }],
+      ['attemptEnd', { ...attempt, verdict: 'gateway', error: 'ERR_CONNECTION' }],
+      ['callEnd', { ...call, error: 'ERR_CONNECTION' }],
+    ])
+  })
+
+  test('tell of a mistake of the caller by its own code', async t => {
+    const [client] = await setUp(t, json({}))
+    const seen = record(t, 'callEnd')
+    await failed(client.upstream('api').get('/', { headers: { 'transfer-encoding': 'chunked' } }))
+    deepEqual(seen, [['callEnd', { upstream: 'api', method: 'GET', attempts: 1, duration: ms, error: 'ERR_OPTION' }]])
+  })
+
+  test('tell of a streamed call when its body has ended', async t => {
+    let end = (): void => {}
+    const [client] = await setUp(t, (_, response) => {
+      response.write('a')
+      end = () => response.end()
+    })
+    const seen = record(t, 'callEnd', 'attemptEnd')
+    const reply = await client.upstream('api').stream('GET', '/')
+    equal(seen.length, 0)
+    end()
+    for await (const _ of reply.body);
+    deepEqual(seen.map(([name, { status: code }]) => [name, code]), [['attemptEnd', 200], ['callEnd', 200]])
+  })
+
+  test('tell of each refusal', async t => {
+    const gate = hold()
+    const [client, server] = await setUp(t, gate.handler, { limit: { max: 1, queue: 0 }, maxUpstreams: 1 })
+    const seen = record(t, 'refused')
+    const busy = client.upstream('api').get('/')
+    await eventually(() => gate.waiting === 1)
+    await failed(client.upstream('api').get('/'))
+    client.upstream('api').isolate()
+    await failed(client.upstream('api').delete('/'))
+    const other = await closing(t, startServer(gate.handler))
+    const pinned = client.get(other.url)
+    await eventually(() => gate.waiting === 2)
+    await failed(client.head('http://127.0.0.1:1/'))
+    const closed = client.close()
+    await failed(client.upstream('api').post('/'))
+    gate.release()
+    await Promise.all([busy, pinned, closed])
+    deepEqual(seen, [
+      ['refused', { upstream: 'api', method: 'GET', error: 'ERR_LIMIT_EXCEEDED' }],
+      ['refused', { upstream: 'api', method: 'DELETE', error: 'ERR_CIRCUIT_OPEN' }],
+      ['refused', { upstream: 'http://127.0.0.1:1', method: 'HEAD', error: 'ERR_LIMIT_EXCEEDED' }],
+      ['refused', { upstream: 'api', method: 'POST', error: 'ERR_DRAINING' }],
+    ])
+    equal(server.hits, 1)
+  })
+
+  test('tell of each change of a circuit', async t => {
+    const [client, { url }] = await setUp(t, inTurn(status(502), status(502), json({})), {
+      retry: false, throwOnStatus: false, breaker: { consecutive: 2, probes: 1, openTime: 1 },
+    })
+    const seen = record(t, 'circuit')
+    const api = client.upstream('api')
+    await api.get('/')
+    await api.get('/')
+    await eventually(() => api.get('/'), { what: 'a probe is let through' })
+    api.isolate()
+    api.restore()
+    const changes = [
+      ['closed', 'open', 'consecutive failures'], ['open', 'half-open', 'probing'], ['half-open', 'closed', 'probes succeeded'],
+      ['closed', 'isolated', 'isolated by hand'], ['isolated', 'closed', 'restored by hand'],
+    ]
+    deepEqual(seen, changes.map(([from, to, reason]) => ['circuit', { upstream: 'api', endpoint: url, from, to, reason }]))
+  })
+
+  test('tell of upstreams that come and go', async t => {
+    const seen = record(t, 'upstreamMade', 'upstreamGone')
+    const [client, { url }] = await setUp(t, json({}))
+    const other = await closing(t, startServer())
+    await client.get(url)
+    await client.get(other.url)
+    await client.close()
+    const [api, dynamic] = [{ upstream: 'api' }, { upstream: other.url }]
+    deepEqual(seen.slice(0, 2), [['upstreamMade', api], ['upstreamMade', dynamic]])
+    deepEqual(new Set(seen.slice(2)), new Set([['upstreamGone', api], ['upstreamGone', dynamic]]))
+  })
+
+  test('cost nothing while nobody listens', async t => {
+    const published: string[] = []
+    for (const [name, channel] of all) {
+      // Not mock.method(): a channel changes its prototype with its first listener, and what is restored is the old method.
+      Object.defineProperty(channel, 'publish', { configurable: true, value: () => published.push(name) })
+      t.after(async () => { Reflect.deleteProperty(channel, 'publish') })
+    }
+    await everything(t)
+    deepEqual(published, [])
+  })
+
+  test('hold nothing secret', async t => {
+    const seen = record(t)
+    await everything(t)
+    deepEqual(new Set(seen.map(([name]) => name)), new Set(all.map(([name]) => name)), 'every channel has spoken')
+    ok(!JSON.stringify(seen).includes('hunter2'))
+  })
+})
+
+/** Makes every event happen at least once, with secrets wherever a caller may have some. */
+async function everything(t: Context): Promise<void> {
+  const secret = 'hunter2'
+  const bad = status(502, { 'set-cookie': secret }, secret)
+  const [client] = await setUp(t, byPath({ '/bad': bad, '/': json({ secret }, 200, { 'set-cookie': secret }) }), {
+    retry: { limit: 1, backoff: 0 }, breaker: { consecutive: 3 },
+  })
+  const options = { headers: { authorization: secret }, query: { token: secret } }
+  await client.upstream('api').post('/', { ...options, json: { secret }, idempotencyKey: secret })
+  for (let call = 0; call < 3; call++) await failed(client.upstream('api').put('/bad', { ...options, body: secret }))
+  await client.close()
+}
