@@ -86,7 +86,7 @@ describe('configure() retunes an upstream while it runs', () => {
   })
 
   test('so that more permits let in those who wait, on more connections', async t => {
-    const { server, client } = await setUp(t, { limit: { max: 1, queue: 5 } })
+    const { server, client } = await setUp(t, { limit: { adaptive: false, max: 1, queue: 5 } })
     const gate = hold()
     server.handle(gate.handler)
     const calls = Array.from({ length: 5 }, () => get(client))
@@ -100,7 +100,7 @@ describe('configure() retunes an upstream while it runs', () => {
   })
 
   test('so that fewer permits take effect as calls end', async t => {
-    const { server, client } = await setUp(t, { limit: { max: 2, queue: 0 } })
+    const { server, client } = await setUp(t, { limit: { adaptive: false, max: 2, queue: 0 } })
     const gate = hold()
     server.handle(gate.handler)
     const calls = [get(client), get(client)]

@@ -29,7 +29,8 @@ describe('explain(url)', () => {
 
   test('of a configured upstream in good health', async t => {
     const server = await closing(t, startServer())
-    const client = await closing(t, createClient({ retry: false, upstreams: { api: { url: server.url } } }))
+    const options = { retry: false, limit: { adaptive: false } } as const
+    const client = await closing(t, createClient({ ...options, upstreams: { api: { url: server.url } } }))
     await client.upstream('api').get('/')
     const { text, snapshot, source } = client.explain(new URL('/some/path', server.url))
     equal(source, 'upstreams.api')

@@ -93,6 +93,7 @@ const WRONG: Record<string, readonly [values: readonly Wrong[], expected: string
   'breaker.ramp': msOrZero,
   'breaker.maxHold': msOrZero,
   'breaker.holdOn429': boolean,
+  'limit.adaptive': boolean,
   'limit.max': positive,
   'limit.queue': count,
   'limit.queueTimeout': openMs,

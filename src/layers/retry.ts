@@ -26,7 +26,7 @@ export interface Gate {
  *
  * @param resting - the calls that wait for their next attempt, for whoever has to end them.
  */
-export const retry = (env: Env, budget: Budget, gate: Gate, resting = new Set<Call>()): Layer => next => call => {
+export const retry = (env: Env, budget: Budget, gate: Gate, resting: Set<Call> = new Set()): Layer => next => call => {
   const policy = call.retry
   if (policy === false) return next(call)
   return next(call).then(

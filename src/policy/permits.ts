@@ -31,7 +31,7 @@ export class Permits {
   /** How many wait. */
   queued = 0
   /** How long, in ms, the queue may go on without being empty before that is overload. */
-  patience = Infinity
+  patience: number = Infinity
   #max: number
   #head: Waiter | undefined
   #tail: Waiter | undefined
@@ -65,7 +65,7 @@ export class Permits {
   }
 
   /** Joins the queue; `granted` runs when the permit is theirs, `displaced` if a newer one takes the place. */
-  wait(granted: () => void, displaced = nothing, now = 0): Waiter {
+  wait(granted: () => void, displaced: () => void = nothing, now = 0): Waiter {
     if (this.queued === 0) this.#waitingSince = now
     const waiter = new Waiter(granted, displaced)
     waiter.prev = this.#tail
