@@ -1,6 +1,6 @@
 import { pipeline, Readable, Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { ResponseError, UpstreamError } from '../errors.ts'
+import { ResponseError } from '../errors.ts'
 import { Reply, type ReplyHeaders } from '../reply.ts'
 import { codingsOf, decoders, type Codings } from './decode.ts'
 import { Exchange } from './exchange.ts'
@@ -10,64 +10,77 @@ import { Exchange } from './exchange.ts'
  * reader who gives up frees the connection.
  */
 export class StreamedExchange extends Exchange {
-  #stream: Readable | undefined
+  /** The body as it comes off the wire, and as the reader gets it: the same, if there is nothing to decode. */
+  #source: Readable | undefined
+  #body: Readable | undefined
   #size = 0
 
   protected begin(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
-    this.#stream = new Readable({
+    const source = new Readable({
       read: () => { controller.resume() },
       destroy: (error, done) => {
         // Destroyed by its reader before the end: nobody wants the rest.
-        if (!this.settled) this.#abandon(error)
+        if (!this.settled && this.controller !== undefined) this.#abandon(error)
         done(error)
       },
     })
     const codings = codingsOf(headers['content-encoding']) ?? []
-    const body = codings.length === 0 || this.call.method === 'HEAD' ? this.#stream : this.#decoded(this.#stream, codings)
+    const body = codings.length === 0 || this.call.method === 'HEAD' ? source : this.#decoded(source, codings)
+    // It may fail before anybody can listen, or be left unread until its deadline: that must not end the process.
+    body.on('error', () => undefined)
+    this.#source = source
+    this.#body = body
     this.replied(new Reply(status, headers, body))
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length
     if (this.#size > this.call.maxBodySize) this.tooLarge()
-    else if (this.#stream?.push(chunk) === false) controller.pause()
+    else if (this.#source?.push(chunk) === false) controller.pause()
   }
 
   onResponseEnd(): void {
     if (this.settled || this.cutShort()) return
-    this.settle()
-    this.#stream?.push(null)
-    this.ended()
+    // The connection is somebody else's from now on.
+    this.controller = undefined
+    this.#source?.push(null)
+    if (this.#body === this.#source) this.#complete()
   }
 
   protected failed(error: unknown): void {
     // A stream can only fail with an Error; a reason of another kind travels as its cause.
-    this.#stream?.destroy(error instanceof Error ? error : new Error('The call was aborted', { cause: error }))
+    this.#body?.destroy(error instanceof Error ? error : new Error('The call was aborted', { cause: error }))
+  }
+
+  #complete(): void {
+    this.settle()
+    this.ended()
   }
 
   #abandon(error: Error | null): void {
-    this.settle()
     // Given up by the reader: no evidence about the endpoint, so it ends without an error.
-    this.ended()
+    this.#complete()
     this.controller?.abort(error ?? new Error('the reader gave up'))
   }
 
+  /** The body ends when all of it is decoded: until then it may turn out to be damaged or too large. */
   #decoded(source: Readable, codings: Codings): Readable {
-    let size = 0
     const { trace, maxBodySize } = this.call
+    let size = 0
     const gauge = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
         size += chunk.length
         if (size <= maxBodySize) done(null, chunk)
-        else done(new ResponseError(trace, `body longer than ${maxBodySize} bytes when decoded`, 'healthy'))
-      },
-      destroy: (error, done) => {
-        const ours = error === null || error instanceof UpstreamError
-        done(ours ? error : new ResponseError(trace, 'damaged or truncated compressed body', 'gateway', error))
+        else this.stop(new ResponseError(trace, `body longer than ${maxBodySize} bytes when decoded`, 'healthy'))
       },
     })
-    // What goes wrong anywhere in the chain destroys its last stream, whose reader then hears of it.
-    pipeline([source, ...decoders(codings), gauge], () => undefined)
+    const damaged = (error: Error): void => {
+      // Unless that is only how it hears of a reader who has given up.
+      if (!gauge.destroyed) this.stop(new ResponseError(trace, 'damaged or truncated compressed body', 'gateway', error))
+    }
+    const steps = decoders(codings).map(decoder => decoder.on('error', damaged))
+    // What goes wrong anywhere in the chain destroys all of it; a reader who gives up only now proves nothing either.
+    pipeline([source, ...steps, gauge], () => { if (!this.settled) this.#complete() })
     return gauge
   }
 }
