@@ -8,6 +8,7 @@
 
 /** An armed timer. Cancelling twice, or after it fired, does nothing. */
 export interface Timer {
+  /** Disarms it. */
   cancel(): void
 }
 
@@ -29,7 +30,9 @@ export type Random = () => number
 
 /** Where layers get time and chance from. */
 export interface Env {
+  /** Time. */
   readonly clock: Clock
+  /** Chance. */
   readonly random: Random
 }
 
@@ -122,9 +125,13 @@ class Wheel implements Clock {
   }
 
   #fire(now: number): void {
+    const from = this.#tick + 1
     const reached = Math.floor((now - this.#origin) / TICK)
-    // After a long gap one whole revolution sees every slot; more would only see them again.
-    for (let tick = Math.max(this.#tick + 1, reached - SLOTS + 1); tick <= reached; tick++) {
+    // What is armed by what fires goes to slots still to come.
+    this.#tick = Math.max(this.#tick, reached)
+    // The slot after `reached` may hold what has fallen due since; left for the next tick it would be late by two. After a
+    // long gap one whole revolution sees every slot; more would only see them again.
+    for (let tick = Math.max(from, reached - SLOTS + 2); tick <= reached + 1; tick++) {
       const ring = this.#slots[tick % SLOTS] as Entry
       for (let entry = ring.next; entry !== ring;) {
         const following = entry.next
@@ -133,7 +140,6 @@ class Wheel implements Clock {
         entry = following.wheel === this || following === ring ? following : ring.next
       }
     }
-    this.#tick = Math.max(this.#tick, reached)
   }
 
   #expire(entry: Entry, now: number): void {

@@ -16,23 +16,24 @@ export interface Doorkeeper {
 
 /**
  * Takes a permit, or waits for one in a bounded queue; the permit is held until the reply's body ends. A call that no
- * endpoint would
- * admit is refused before it waits, and one that has waited is asked again. This stands outside the breaker: what we
- * refuse
- * ourselves is no evidence about the upstream.
+ * endpoint would admit is refused before it waits, and one that has waited is asked again. This stands outside the
+ * breaker: what we refuse ourselves is no evidence about the upstream.
  */
 export const limit = (env: Env, capacity: Limit, door: Doorkeeper): Layer => next => {
   const { permits } = capacity
   const ended: Ended = (call, reply, error) => {
     const now = env.clock.now()
-    capacity.learn({
-      // A streamed body is as slow as its reader: its headers count.
-      latency: call.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt,
-      deadline: call.deadline,
-      inFlight: permits.taken,
-      healthy: error === undefined && reply?.verdict === 'healthy',
-      dropped: reply?.verdict === 'throttled' || (error instanceof TimeoutError && error.verdict !== 'none'),
-    }, now)
+    // What this process's own standing still has added to the latency means nothing.
+    if (env.clock.stalledAt < call.attemptAt) {
+      capacity.learn({
+        // A streamed body is as slow as its reader: its headers count.
+        latency: call.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt,
+        deadline: call.deadline,
+        inFlight: permits.taken,
+        healthy: error === undefined && reply?.verdict === 'healthy',
+        dropped: reply?.verdict === 'throttled' || (error instanceof TimeoutError && error.verdict !== 'none'),
+      }, now)
+    }
     permits.release(now)
   }
   return call => {

@@ -4,7 +4,7 @@ import { CircuitOpenError, LimitExceededError } from '../../src/errors.ts'
 import { limit, type Doorkeeper } from '../../src/layers/limit.ts'
 import type { Call } from '../../src/call.ts'
 import type { LimitOptions } from '../../src/options.ts'
-import { Permits } from '../../src/policy/permits.ts'
+import { Limit } from '../../src/policy/limit.ts'
 import { callAt, judged, outcome, policyOf, refused, streaming } from '../support/calls.ts'
 import { settle } from '../support/check.ts'
 import { testEnv } from '../support/clock.ts'
@@ -13,8 +13,9 @@ import { scripted } from '../support/scripted.ts'
 const setup = (options: LimitOptions | false = { max: 1, queue: 2 }) => {
   const env = testEnv()
   const inner = scripted()
-  const permits = new Permits(options === false ? Infinity : options.max ?? 256)
-  const policy = policyOf({ limit: options })
+  const policy = policyOf({ limit: options === false ? false : { adaptive: false, ...options } })
+  const capacity = new Limit(policy.limit)
+  const { permits } = capacity
   const door = { open: true, asked: 0, refusals: 0 }
   const doorkeeper: Doorkeeper = {
     admits: () => {
@@ -26,7 +27,7 @@ const setup = (options: LimitOptions | false = { max: 1, queue: 2 }) => {
       return new CircuitOpenError(trace, 'failure rate', 100)
     },
   }
-  const send = limit(env, permits, doorkeeper)(inner.send)
+  const send = limit(env, capacity, doorkeeper)(inner.send)
   const call = (): Call => callAt(env, { policy })
   const start = () => {
     const made = call()

@@ -9,7 +9,8 @@ import type { BreakerOptions, BreakerPolicy, BudgetOptions, Policy, UpstreamOpti
 import { DEFAULTS } from '../../src/options.ts'
 import { endpointPipeline, pipeline } from '../../src/pipeline.ts'
 import { Budget } from '../../src/policy/budget.ts'
-import { Permits } from '../../src/policy/permits.ts'
+import { Limit } from '../../src/policy/limit.ts'
+import type { Permits } from '../../src/policy/permits.ts'
 import { resolve } from '../../src/policy/resolve.ts'
 import { isIdempotent, verdictOfStatus } from '../../src/policy/verdict.ts'
 import { Reply, type ReplyHeaders } from '../../src/reply.ts'
@@ -149,7 +150,8 @@ export interface Assembly {
 export const assemble = (env: Env, options: UpstreamOptions, ...pools: Send[]): Assembly => {
   const policy = policyOf(options)
   const changes: string[] = []
-  const permits = new Permits(policy.limit === false ? Infinity : policy.limit.max)
+  const capacity = new Limit(policy.limit)
+  const { permits } = capacity
   const budget = new Budget(policy.retry === false ? DEFAULTS.retry.budget : policy.retry.budget)
   const endpoints = new Endpoints(pools.map((pool, index) => {
     const circuit = policy.breaker === false ? undefined
@@ -160,7 +162,7 @@ export const assemble = (env: Env, options: UpstreamOptions, ...pools: Send[]): 
     return endpoint
   }), env)
   const resting = new Set<Call>()
-  const send = pipeline({ env, budget, permits, endpoints, resting })
+  const send = pipeline({ env, budget, capacity, endpoints, resting })
   return {
     policy, permits, budget, endpoints, resting, changes, send,
     get circuit(): Circuit { return endpoints.all[0]!.circuit! },
