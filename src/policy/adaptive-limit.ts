@@ -12,8 +12,10 @@ export interface Sample {
   readonly dropped: boolean
 }
 
-/** Where it starts, and what it keeps in reserve: enough for a thousand calls a second at 20 ms. */
-const INITIAL = 20
+/** Where it starts, while nothing is known: a burst of first calls should not have to wait. */
+const INITIAL = 100
+/** What it keeps in reserve however little is used: enough for a thousand calls a second at 20 ms. */
+const RESERVE = 20
 /** A reply that takes more than this share of its deadline has waited in a queue of the upstream's, and is soon useless. */
 const LATE = 0.5
 /** How far latency may be above the usual before it counts as queueing. */
@@ -103,8 +105,8 @@ export class AdaptiveLimit {
   #endSpan(now: number): void {
     this.#rate = this.#good / (now - this.#spanAt)
     if (this.#good > 0) this.#usual = Math.min(this.#least, this.#usual * RISE)
-    const used = Math.max(INITIAL, 2 * this.#peak)
-    if (this.#limit > used) this.#limit = Math.max(used, this.#limit * SHRINK)
+    const used = Math.max(RESERVE, 2 * this.#peak)
+    if (this.#peak > 0 && this.#limit > used) this.#limit = Math.max(used, this.#limit * SHRINK)
     this.#spanAt = now
     this.#good = this.#peak = 0
     this.#least = Infinity

@@ -37,7 +37,8 @@ export class Limit {
   }
 
   #apply(adaptive: AdaptiveLimit, now: number): void {
-    this.permits.patience = Math.max(PATIENCE, ROUND_TRIPS * adaptive.usual)
+    // While no latency is known, nobody can say what takes long.
+    this.permits.patience = adaptive.usual === 0 ? Infinity : Math.max(PATIENCE, ROUND_TRIPS * adaptive.usual)
     if (adaptive.limit !== this.permits.max) this.permits.resize(adaptive.limit, now)
   }
 }

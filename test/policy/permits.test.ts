@@ -98,4 +98,44 @@ suite('permits', () => {
     for (let n = 0; n < 1_000; n++) equal(permits.take(), true)
     equal(permits.taken, 1_000)
   })
+
+  suite('in overload', () => {
+    const overloaded = (): { permits: Permits; log: string[] } => {
+      const permits = new Permits(1)
+      permits.patience = 100
+      permits.take()
+      const log: string[] = []
+      for (const [name, at] of [['a', 0], ['b', 50], ['c', 120]] as const) {
+        permits.wait(() => log.push(name), () => log.push(`${name} displaced`), at)
+      }
+      return { permits, log }
+    }
+
+    test('begins when the queue has not been empty for longer than there is patience', () => {
+      const { permits } = overloaded()
+      deepEqual([permits.isOverloaded(100), permits.isOverloaded(101)], [false, true])
+    })
+
+    test('go to the newest, who has the most time left', () => {
+      const { permits, log } = overloaded()
+      permits.release(150)
+      deepEqual(log, ['c'])
+    })
+
+    test('the oldest makes room', () => {
+      const { permits, log } = overloaded()
+      permits.displace(2)
+      deepEqual([log, permits.queued], [['a displaced', 'b displaced'], 1])
+    })
+
+    test('is over when the queue has been empty', () => {
+      const { permits, log } = overloaded()
+      permits.displace(1)
+      permits.wait(() => log.push('d'), () => log.push('d displaced'), 200)
+      permits.wait(() => log.push('e'), () => log.push('e displaced'), 210)
+      equal(permits.isOverloaded(250), false)
+      permits.release(250)
+      equal(log.at(-1), 'd')
+    })
+  })
 })

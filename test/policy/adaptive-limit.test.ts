@@ -1,0 +1,110 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import fc from 'fast-check'
+import { AdaptiveLimit, type Sample } from '../../src/policy/adaptive-limit.ts'
+
+const good = (latency: number, inFlight: number): Sample => ({ latency, inFlight, deadline: 500, healthy: true, dropped: false })
+const dropped = (inFlight: number): Sample => ({ latency: 500, inFlight, deadline: 500, healthy: false, dropped: true })
+
+interface Drive {
+  readonly workers: number
+  readonly demand: number
+  readonly from: number
+  readonly ms: number
+}
+
+/**
+ * A model upstream in virtual time: `workers` at 20 ms each with a queue in front, and demand that takes every permit up to
+ * `demand`. Runs for `ms` from `from` and gives the limit at the end.
+ */
+function drive(limit: AdaptiveLimit, { workers, demand, from, ms }: Drive): number {
+  for (let now = from; now < from + ms;) {
+    const inFlight = Math.min(limit.limit, demand)
+    const latency = 20 * Math.max(1, inFlight / workers)
+    now += latency / inFlight
+    limit.record(latency > 500 ? dropped(inFlight) : good(latency, inFlight), now)
+  }
+  return limit.limit
+}
+
+suite('an adaptive limit', () => {
+  test('starts wide enough for a first burst, but never above its bound', () => {
+    deepEqual([1, 50, 256].map(max => new AdaptiveLimit(max).limit), [1, 50, 100])
+  })
+
+  test('gives up the room that nobody uses, down to a reserve', () => {
+    const limit = new AdaptiveLimit(256)
+    ok(drive(limit, { workers: 20, demand: 14, from: 0, ms: 5_000 }) <= 30)
+    equal(drive(limit, { workers: 20, demand: 1, from: 5_000, ms: 10_000 }), 20)
+  })
+
+  test('does not grow while less than half of it is in use', () => {
+    const limit = new AdaptiveLimit(256)
+    const before = limit.limit
+    for (let n = 0; n < 100; n++) limit.record(good(20, 10), n)
+    equal(limit.limit, before)
+  })
+
+  test('grows with demand within a second when there is capacity', () => {
+    const limit = new AdaptiveLimit(256)
+    drive(limit, { workers: 1_000, demand: 10, from: 0, ms: 5_000 })
+    ok(drive(limit, { workers: 1_000, demand: 200, from: 5_000, ms: 1_000 }) >= 200)
+  })
+
+  test('keeps a brown-out within its deadlines, and everything it can do in use', () => {
+    const limit = new AdaptiveLimit(256)
+    drive(limit, { workers: 20, demand: 14, from: 0, ms: 5_000 })
+    const during = drive(limit, { workers: 2, demand: 1_000, from: 5_000, ms: 1_000 })
+    ok(during >= 2 && during <= 28, `${during} calls at two workers`)
+    ok(drive(limit, { workers: 20, demand: 14, from: 6_000, ms: 250 }) >= 14)
+  })
+
+  test('does not throttle an upstream that is slow by nature', () => {
+    const limit = new AdaptiveLimit(256)
+    for (let n = 0; n < 1_000; n++) limit.record(good(400, 60), n * 10)
+    ok(limit.limit >= 60, `${limit.limit} permits`)
+  })
+
+  test('shrinks at once when asked for less, though once a round trip', () => {
+    const limit = new AdaptiveLimit(256)
+    for (let n = 0; n < 50; n++) limit.record({ ...good(20, 90), healthy: false, dropped: true }, 1_000 + n / 10)
+    equal(limit.limit, 75)
+    limit.record({ ...good(20, 90), healthy: false, dropped: true }, 1_020)
+    equal(limit.limit, 56)
+  })
+
+  test('falls to one when nothing comes back, and comes up again from there', () => {
+    const limit = new AdaptiveLimit(256)
+    for (let now = 0; now < 30_000; now += 500) limit.record(dropped(limit.limit), now)
+    equal(limit.limit, 1)
+    ok(drive(limit, { workers: 20, demand: 14, from: 30_000, ms: 200 }) >= 14)
+  })
+
+  test('leaves the good replies that do come what they need, whatever is dropped', () => {
+    const limit = new AdaptiveLimit(256)
+    // 100 good replies a second at 100 ms take ten permits; half as many calls again time out.
+    for (let now = 0; now < 20_000; now += 10) {
+      limit.record(good(100, 40), now)
+      if (now % 20 === 0) limit.record(dropped(40), now)
+    }
+    ok(limit.limit >= 10, `${limit.limit} permits`)
+  })
+
+  test('is a whole number from 1 to its bound after whatever happens', () => {
+    const sample = fc.record({
+      latency: fc.double({ min: 0, max: 60_000, noNaN: true }), deadline: fc.integer({ min: 1, max: 60_000 }),
+      inFlight: fc.integer({ min: 1, max: 1_000 }), healthy: fc.boolean(), dropped: fc.boolean(),
+    })
+    const steps = fc.array(fc.tuple(sample, fc.integer({ min: 0, max: 5_000 })))
+    fc.assert(fc.property(fc.integer({ min: 1, max: 500 }), steps, (max, given) => {
+      const limit = new AdaptiveLimit(max)
+      let now = 0
+      for (const [one, pause] of given) {
+        limit.record(one, now += pause)
+        ok(Number.isInteger(limit.limit) && limit.limit >= 1 && limit.limit <= max)
+      }
+      limit.tune(1)
+      equal(limit.limit, 1)
+    }), { seed: 7, numRuns: 200 })
+  })
+})
