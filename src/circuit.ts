@@ -11,8 +11,7 @@ import type { Verdict } from './verdict.ts'
 
 /**
  * Leave to make one attempt: the generation it belongs to, negative if it is a probe; 0 is a refusal. A plain number,
- * so that
- * admission allocates nothing.
+ * so that admission allocates nothing.
  */
 export type Admission = number
 
@@ -33,12 +32,10 @@ const unused = CircuitBreaker.newStatus({
  * The circuit of one endpoint.
  *
  * opossum holds whether it is open. Around it stand what it lacks: admission is asked before anything is fired, so that
- * our own
- * refusals never enter a rate; outcomes are tagged with the generation in which their call began, so that late ones are
- * ignored;
- * outcomes without evidence change nothing; several probes with a time limit, a jittered open time that grows, and a
- * ramp. opossum's
- * `fire()` can do none of this (a filtered error counts as success there, the first success closes), so it is not used.
+ * our own refusals never enter a rate; outcomes are tagged with the generation in which their call began, so that late
+ * ones are ignored; outcomes without evidence change nothing; several probes with a time limit, a jittered open time
+ * that grows, and a ramp. opossum's `fire()` can do none of this (a filtered error counts as success there, the first
+ * success closes), so it is not used.
  *
  * While open, a probe is let through when the open time is over, or when so many calls have been refused that it is a
  * small share (`probeShare`) of them: the more demand, the sooner recovery is noticed, at the same cost to the

@@ -12,8 +12,7 @@ import { replyPromise, Verbs, type ReplyPromise } from './verbs.ts'
 
 /**
  * One client in front of every upstream a service calls. Make one per process and share it: connections, circuits and
- * budgets
- * are its own.
+ * budgets are its own.
  */
 export class Client extends Verbs<string | URL> implements AsyncDisposable {
   readonly #directory: Directory
@@ -56,8 +55,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
 
   /**
    * Lays options over those of an upstream configured by name or origin, while it runs: its circuits, windows, budget
-   * and
-   * connections stay. All of it is taken or, when something is wrong, nothing.
+   * and connections stay. All of it is taken or, when something is wrong, nothing.
    * @throws OptionError
    */
   configure(name: string, options: UpstreamOptions): void {

@@ -78,8 +78,7 @@ export class Endpoints {
 
   /**
    * Of the endpoints that admit the call, the less busy of two picked at random ("The Power of Two Choices in
-   * Randomized Load
-   * Balancing", Mitzenmacher 2001), other than the last one tried if possible.
+   * Randomized Load Balancing", Mitzenmacher 2001), other than the last one tried if possible.
    */
   pick(call: Call, now: number): Endpoint | undefined {
     if (this.all.length === 1) return this.all[0]

@@ -173,6 +173,7 @@ export class ResponseError extends UpstreamError {
 /** The upstream answered with a status of 400 or more; `throwOnStatus: false` gives the reply instead. */
 export class StatusError extends UpstreamError {
   readonly code = 'ERR_STATUS'
+  /** The status of the response. */
   readonly status: number
   /** The response's headers. Not enumerable and not in `toJSON()`, so that no logger prints a cookie. */
   declare readonly headers: Readonly<Record<string, string | string[] | undefined>>
@@ -201,6 +202,7 @@ export class StatusError extends UpstreamError {
 
 /** An option that makes no sense: names the option, the value given and what was expected. */
 export class OptionError extends TypeError {
+  /** Stable. */
   readonly code = 'ERR_OPTION'
   /** Where, e.g. `upstreams.payments.breaker.failureRate`. */
   readonly option: string
@@ -213,6 +215,7 @@ export class OptionError extends TypeError {
     this.expected = expected
   }
 
+  /** The name of the class. */
   override get name(): string {
     return 'OptionError'
   }

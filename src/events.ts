@@ -5,37 +5,53 @@ import type { Verdict } from './verdict.ts'
 
 /** One attempt has ended. Times in ms. */
 export interface AttemptEvent {
+  /** The upstream's name, or its origin. */
   readonly upstream: string
+  /** The origin it went to. */
   readonly endpoint: string
+  /** The call's method. */
   readonly method: string
   /** 1 for the first attempt of the call. */
   readonly attempt: number
+  /** The status when there was a reply. */
   readonly status?: number
   /** The error's code when there was no reply. */
   readonly error?: string
+  /** What it proves about the endpoint. */
   readonly verdict: Verdict
+  /** From its start to the end of the reply's body, in ms. */
   readonly duration: number
 }
 
-/** A retry follows, after `delay` ms. */
+/** A retry follows. */
 export interface RetryEvent {
+  /** The upstream's name, or its origin. */
   readonly upstream: string
+  /** The call's method. */
   readonly method: string
+  /** Which attempt will follow: 2 for the first retry. */
   readonly attempt: number
+  /** After how many ms. */
   readonly delay: number
 }
 
 /** A retry would have been useful but does not follow. */
 export interface RetryStoppedEvent {
+  /** The upstream's name, or its origin. */
   readonly upstream: string
+  /** The call's method. */
   readonly method: string
+  /** Attempts made. */
   readonly attempts: number
+  /** Why there is no further one. */
   readonly reason: StopReason
 }
 
 /** We refused a call. */
 export interface RefusedEvent {
+  /** The upstream's name, or its origin. */
   readonly upstream: string
+  /** The call's method. */
   readonly method: string
   /** The error's code, e.g. `ERR_CIRCUIT_OPEN`. */
   readonly error: string
@@ -43,19 +59,29 @@ export interface RefusedEvent {
 
 /** A circuit changed its state. */
 export interface CircuitEvent {
+  /** The upstream's name, or its origin. */
   readonly upstream: string
+  /** The origin whose circuit it is. */
   readonly endpoint: string
+  /** The state it was in. */
   readonly from: CircuitState
+  /** The state it is in now. */
   readonly to: CircuitState
+  /** Why, e.g. `failure rate` or `probes succeeded`. */
   readonly reason: string
 }
 
 /** A call has ended. */
 export interface CallEvent {
+  /** The upstream's name, or its origin. */
   readonly upstream: string
+  /** The call's method. */
   readonly method: string
+  /** Attempts made; 0 when it was refused. */
   readonly attempts: number
+  /** From its start to the end of the reply's body, in ms. */
   readonly duration: number
+  /** The status when there was a reply. */
   readonly status?: number
   /** The error's code, or `aborted` when the caller ended the call. */
   readonly error?: string
@@ -63,16 +89,21 @@ export interface CallEvent {
 
 /** An upstream was made, or drained and forgotten. */
 export interface UpstreamEvent {
+  /** The upstream's name, or its origin. */
   readonly upstream: string
 }
 
 /** A channel of node:diagnostics_channel whose messages are of one type. */
 export interface EventChannel<T extends object> {
+  /** The name by which `diagnostics_channel.channel()` finds it. */
   readonly name: string
   /** False while nobody listens; then nothing needs to be built. */
   readonly hasSubscribers: boolean
+  /** Tells everybody who listens; what the library itself does. */
   publish(message: T): void
+  /** Begins to listen. A listener runs in the middle of a call: it should be quick. */
   subscribe(listener: (message: T) => void): void
+  /** Stops listening. @returns whether it had listened. */
   unsubscribe(listener: (message: T) => void): boolean
 }
 
@@ -101,6 +132,9 @@ const named = <T extends object>(name: string): EventChannel<T> => channel(`brea
 /**
  * Every event, as a `node:diagnostics_channel` that anybody may subscribe to by its name. Nothing in a payload holds a
  * header, a body, a query or a credential. A payload is built only when somebody listens.
+ *
+ * @example
+ * channels.circuit.subscribe(({ upstream, to, reason }) => { log.warn({ upstream, to, reason }) })
  */
 export const channels: Channels = {
   callEnd: named('call:end'),

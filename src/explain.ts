@@ -6,11 +6,13 @@ import type { UpstreamSnapshot } from './upstream.ts'
 export interface Explanation {
   /** The upstream's name, or its origin. */
   readonly upstream: string
+  /** The origin that was asked about. */
   readonly origin: string
   /** Whether `allow` lets it be called. */
   readonly allowed: boolean
   /** Where its policy comes from, e.g. `defaults` or `upstreams.payments`. */
   readonly source: string
+  /** Every option that applies, defaults included. */
   readonly policy: Policy
   /** Undefined while nobody has called it. */
   readonly snapshot: UpstreamSnapshot | undefined

@@ -2,6 +2,7 @@ import { RejectedError, StatusError, TimeoutError, UpstreamError } from './error
 
 /** What a gateway should answer. */
 export interface GatewayStatus {
+  /** The status to answer with. */
   readonly status: number
   /** Whole seconds for a Retry-After header, if it is known when to try again. */
   readonly retryAfter: number | undefined
@@ -14,6 +15,7 @@ export interface GatewayStatus {
  *
  * @example
  * const { status, retryAfter } = toGatewayStatus(error)
+ * response.writeHead(status, retryAfter === undefined ? {} : { 'retry-after': retryAfter }).end()
  */
 export function toGatewayStatus(error: unknown): GatewayStatus {
   if (error instanceof RejectedError) return { status: 503, retryAfter: secondsOf(error.retryAfter) }

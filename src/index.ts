@@ -11,17 +11,17 @@ export type { CircuitState } from './circuit-state.ts'
 export type { Clock, Env, Random, Timer } from './clock.ts'
 export type { Blame, LimitKind } from './errors.ts'
 export type {
-  AttemptEvent, CallEvent, CircuitEvent, EventChannel, RefusedEvent, RetryEvent, RetryStoppedEvent, UpstreamEvent,
+  AttemptEvent, CallEvent, Channels, CircuitEvent, EventChannel, RefusedEvent, RetryEvent, RetryStoppedEvent, UpstreamEvent,
 } from './events.ts'
 export type { Explanation } from './explain.ts'
 export type {
-  BreakerOptions, BreakerPolicy, BudgetOptions, BudgetPolicy, ClientOptions, DispatcherLike, HeaderFields, LimitOptions,
-  LimitPolicy, NamedUpstreamOptions, Policy, PoolOptions, PoolPolicy, RetryOptions, RetryPolicy, UpstreamOptions,
+  BreakerOptions, BreakerPolicy, BudgetOptions, BudgetPolicy, ClientOptions, ConnectionTls, DispatcherLike, HeaderFields,
+  LimitOptions, LimitPolicy, NamedUpstreamOptions, Policy, PoolOptions, PoolPolicy, RetryOptions, RetryPolicy, UpstreamOptions,
 } from './options.ts'
 export type { Reply, ReplyBody, ReplyHeaders, Timings } from './reply.ts'
 export type { CallOptions, QueryValue } from './request.ts'
 export type { CallReport, Phase, StopReason, TimelineEntry } from './upstream-error.ts'
 export type { UpstreamClient } from './upstream-client.ts'
-export type { EndpointSnapshot, RememberedError, UpstreamSnapshot } from './upstream.ts'
+export type { BudgetSnapshot, EndpointSnapshot, LimitSnapshot, RememberedError, UpstreamSnapshot } from './upstream.ts'
 export type { ReplyPromise, Verbs } from './verbs.ts'
 export type { Sent, Verdict } from './verdict.ts'

@@ -17,11 +17,14 @@ export interface RetryOptions {
   readonly methods?: readonly string[]
   /** Statuses that are retried. @default [408, 429, 500, 502, 503, 504] */
   readonly statuses?: readonly number[]
-  /** Back-off before the first retry, in ms, before jitter; it doubles with each. @default 50 */
+  /** Back-off before the first retry, in ms, before jitter; it doubles with each. @default 50, or maxBackoff if that is less */
   readonly backoff?: number
-  /** Back-off before the first retry of a throttled call that has no Retry-After, in ms. @default 1000 */
+  /**
+   * Back-off before the first retry of a throttled call that has no Retry-After, in ms. @default 1000, or maxBackoff if
+   * that is less
+   */
   readonly throttledBackoff?: number
-  /** Longest back-off, in ms. @default 20000 */
+  /** Longest back-off, in ms. @default 20000, or the longest of the other two if that is more */
   readonly maxBackoff?: number
   /** What bounds all retries of an upstream together. */
   readonly budget?: BudgetOptions
@@ -63,9 +66,9 @@ export interface BreakerOptions {
   readonly probeTimeout?: number
   /** Share of the calls refused while open that are let through as probes, before `openTime` is over. @default 0.01 */
   readonly probeShare?: number
-  /** First open time, in ms; it doubles with each failed probe and is jittered. @default 1000 */
+  /** First open time, in ms; it doubles with each failed probe and is jittered. @default 1000, or maxOpenTime if that is less */
   readonly openTime?: number
-  /** Longest open time, in ms. @default 30000 */
+  /** Longest open time, in ms. @default 30000, or openTime if that is more */
   readonly maxOpenTime?: number
   /**
    * After closing, concurrency grows from `probes` by one with each success for this long, in ms; 0: at once. @default
@@ -82,7 +85,7 @@ export interface BreakerOptions {
 export interface LimitOptions {
   /** Whether the limit follows the capacity the upstream is found to have, up to `max`; if not, it is `max`. @default true */
   readonly adaptive?: boolean
-  /** Calls in flight at most. @default 256 */
+  /** Calls in flight at most. @default 256, or pool.connections if that is less and http2 is off */
   readonly max?: number
   /** Calls that may wait for a permit. @default 256 */
   readonly queue?: number
@@ -90,15 +93,21 @@ export interface LimitOptions {
   readonly queueTimeout?: number
 }
 
+/** What may be said of TLS: options of node:tls, and the name the certificate must have. */
+export interface ConnectionTls extends TlsOptions {
+  /** The host name to ask for and to find in the certificate. @default the host of the URL */
+  readonly servername?: string
+}
+
 /** The connections to one endpoint. */
 export interface PoolOptions {
-  /** Connections at most. @default limit.max */
+  /** Connections at most; without HTTP/2 `limit.max` is then no more than that by default. @default limit.max */
   readonly connections?: number
   /** How long to wait for a connection, in ms. @default 2000, or the attempt timeout if that is less */
   readonly connectTimeout?: number
-  /** How long an idle connection is kept, in ms. @default 4000 */
+  /** How long an idle connection is kept, in ms. @default 4000, or maxIdleTimeout if that is less */
   readonly idleTimeout?: number
-  /** The most that a server's keep-alive hint may make of `idleTimeout`, in ms. @default 30000 */
+  /** The most that a server's keep-alive hint may make of `idleTimeout`, in ms. @default 30000, or idleTimeout if that is more */
   readonly maxIdleTimeout?: number
   /** Age in ms at which a connection is retired once idle, so that DNS changes are seen. @default 300000 */
   readonly maxAge?: number
@@ -108,7 +117,7 @@ export interface PoolOptions {
    * TLS: `ca`, `cert`, `key`, `servername` and so on, as of node:tls. Certificates are verified unless you say
    * otherwise.
    */
-  readonly tls?: TlsOptions & { readonly servername?: string }
+  readonly tls?: ConnectionTls
   /** Path of a unix socket to connect to instead of host and port. */
   readonly socketPath?: string
   /**
@@ -120,8 +129,11 @@ export interface PoolOptions {
 
 /** What `pool.factory` must return: any undici dispatcher is one. */
 export interface DispatcherLike {
+  /** Sends a request and tells the handler what comes back. */
   dispatch(options: never, handler: never): boolean
+  /** Finishes what is in flight, then closes. */
   close(): Promise<void>
+  /** Closes now. */
   destroy(): Promise<void>
 }
 
@@ -168,8 +180,7 @@ export interface ClientOptions extends UpstreamOptions {
   /**
    * Upstreams by name (with a `url`), by origin (`https://api.example.com`) or by a pattern of origins
    * (`https://*.search.internal`: one label or more in place of the star). Name or exact origin wins over pattern, the
-   * longest pattern over the
-   * others, any of them over what is set for all.
+   * longest pattern over the others, any of them over what is set for all.
    */
   readonly upstreams?: Readonly<Record<string, UpstreamOptions | NamedUpstreamOptions>>
   /**
@@ -185,25 +196,44 @@ export interface ClientOptions extends UpstreamOptions {
   readonly env?: Env
 }
 
+/** {@link BudgetOptions}, completed. */
 export type BudgetPolicy = Required<BudgetOptions>
-export type RetryPolicy = Required<Omit<RetryOptions, 'budget'>> & { readonly budget: BudgetPolicy }
+/** {@link RetryOptions}, completed. */
+export interface RetryPolicy extends Required<Omit<RetryOptions, 'budget'>> {
+  /** What bounds all retries of an upstream together. */
+  readonly budget: BudgetPolicy
+}
+/** {@link BreakerOptions}, completed. */
 export type BreakerPolicy = Required<BreakerOptions>
+/** {@link LimitOptions}, completed. */
 export type LimitPolicy = Required<LimitOptions>
+/** {@link PoolOptions}, completed; `connections` is Infinity where the limit alone bounds them. */
 export type PoolPolicy = Required<Omit<PoolOptions, 'tls' | 'socketPath' | 'factory'>> &
   Pick<PoolOptions, 'tls' | 'socketPath' | 'factory'>
 
 /** The options of one upstream: merged, completed, checked and frozen. */
 export interface Policy {
+  /** Longest time a call may take, in ms. */
   readonly deadline: number
+  /** Longest time one attempt may take, in ms. */
   readonly attemptTimeout: number
+  /** Request header that tells the upstream how many ms remain. */
   readonly deadlineHeader: string | false
+  /** Header fields sent with every call, names in lower case. */
   readonly headers: HeaderFields
+  /** Whether a status of 400 or more ends in a StatusError. */
   readonly throwOnStatus: boolean
+  /** Longest body of a buffered reply, in bytes after decoding. */
   readonly maxBodySize: number
+  /** Redirects followed at most. */
   readonly redirects: number
+  /** Retries; false: none. */
   readonly retry: RetryPolicy | false
+  /** The circuit breaker of each endpoint; false: none. */
   readonly breaker: BreakerPolicy | false
+  /** Calls in flight; false: no limit. */
   readonly limit: LimitPolicy | false
+  /** Connections. */
   readonly pool: PoolPolicy
 }
 

@@ -12,8 +12,7 @@ import type { Upstream } from './upstream.ts'
 
 /**
  * Performs one request at an upstream: makes the call of it, sends it down the layers, and turns the outcome into what
- * the caller
- * asked for.
+ * the caller asked for.
  */
 export function perform(upstream: Upstream, target: string, request: Request, streamed: boolean, env: Env): Promise<Reply> {
   const { query } = request.options

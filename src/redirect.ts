@@ -18,8 +18,7 @@ const ABOUT_BODY = /^content-/
 
 /**
  * Where a redirect leads (RFC 9110 §15.4), as a new request; undefined if the reply is none, or is one that can't be
- * followed:
- * its body can't be sent again, it would take a body to another origin, or from https to http.
+ * followed: its body can't be sent again, it would take a body to another origin, or from https to http.
  */
 export function redirectOf(reply: Reply, from: Hop): Hop | undefined {
   const { location } = reply.headers

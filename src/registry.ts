@@ -7,12 +7,10 @@ const SEARCH = 32
 
 /**
  * The bounded set of upstreams nobody configured. Each is made when first called and goes when it has been idle for
- * long, or when
- * its place is needed; never while it is busy or its circuit is open, as the outage would be forgotten.
+ * long, or when its place is needed; never while it is busy or its circuit is open, as the outage would be forgotten.
  *
  * lru-cache keeps them in order of use. Its own eviction can't pin an entry, so the victim is chosen here, before it is
- * full;
- * its TTL acts on touch only, so idle ones are found by one shared timer that walks from the least recently used.
+ * full; its TTL acts on touch only, so idle ones are found by one shared timer that walks from the least recently used.
  */
 export class Registry {
   readonly #max: number

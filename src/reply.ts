@@ -22,9 +22,17 @@ const EXCERPT = 1_024
 /** A reply's body: bytes that are all there, or a stream of them. */
 export type ReplyBody = Buffer | Readable
 
-/** What an upstream answered. */
+/**
+ * What an upstream answered.
+ *
+ * @example
+ * const reply = await client.get(url, { throwOnStatus: false })
+ * if (reply.ok) console.log(reply.json(), reply.attempts, reply.timings.total)
+ */
 export class Reply {
+  /** The status code. */
   readonly status: number
+  /** Header fields, names in lower case; a field that came more than once is an array. */
   readonly headers: ReplyHeaders
   /** How many attempts it took. */
   attempts = 1

@@ -6,9 +6,11 @@ export type StopReason = 'limit' | 'budget' | 'deadline' | 'not repeatable' | 'c
 /** What a call is waiting for. */
 export type Phase = 'queue' | 'connect' | 'headers' | 'body' | 'back-off'
 
-/** One line of what happened to a call: `at` is ms since the call began. */
+/** One line of what happened to a call. */
 export interface TimelineEntry {
+  /** ms since the call began. */
   readonly at: number
+  /** What happened then, in words. */
   readonly event: string
 }
 
@@ -16,6 +18,7 @@ export interface TimelineEntry {
 export interface CallReport {
   /** The upstream's name, or its origin if it has none. */
   readonly upstream: string
+  /** The method of the call, in upper case. */
   readonly method: string
   /** The path without its query. */
   readonly path: string
@@ -23,6 +26,7 @@ export interface CallReport {
   readonly attempts: number
   /** How long the call took, in ms. */
   readonly elapsed: number
+  /** What happened, in order; at most 64 entries. */
   readonly timeline: readonly TimelineEntry[]
 }
 
@@ -39,9 +43,9 @@ export const round = (ms: number): string => (ms < 10 ? String(Math.round(ms * 1
 
 /**
  * What a call ends with when it does not end with a reply. The message says which upstream, what was tried, why it
- * stopped
- * and, if known, when it will be tried again; it is put together when read. There is no stack: these errors begin in
- * sockets and timers, where a stack tells nothing about the caller, and taking one is most of the cost of a refusal.
+ * stopped and, if known, when it will be tried again; it is put together when read. There is no stack: these errors
+ * begin in sockets and timers, where a stack tells nothing about the caller, and taking one is most of the cost of a
+ * refusal.
  */
 export abstract class UpstreamError extends Error {
   /** Stable, e.g. `ERR_CIRCUIT_OPEN`. */
@@ -66,34 +70,42 @@ export abstract class UpstreamError extends Error {
     this.verdict = verdict
   }
 
+  /** The upstream's name, or its origin if it has none. */
   get upstream(): string {
     return this.#report.upstream
   }
 
+  /** The method of the call, in upper case. */
   get method(): string {
     return this.#report.method
   }
 
+  /** The path of the call, without its query. */
   get path(): string {
     return this.#report.path
   }
 
+  /** How many attempts were made; 0 when the call never left this process. */
   get attempts(): number {
     return this.#report.attempts
   }
 
+  /** How long the call took, in ms. */
   get elapsed(): number {
     return this.#report.elapsed
   }
 
+  /** What happened, in order: attempts, waits and decisions. */
   get timeline(): readonly TimelineEntry[] {
     return this.#report.timeline
   }
 
+  /** The name of the class. */
   override get name(): string {
     return this.constructor.name
   }
 
+  /** What happened and why it was not tried again, in a line; put together when read. */
   override get message(): string {
     const { upstream, method, path, attempts, elapsed } = this.#report
     const tried = attempts === 0 ? 'no attempt' : attempts === 1 ? '1 attempt' : `${attempts} attempts`

@@ -20,7 +20,9 @@ const budgetOf = ({ retry }: Policy): BudgetPolicy => (retry === false ? DEFAULT
 
 /** One endpoint, as seen at one moment. */
 export interface EndpointSnapshot {
+  /** Its address. */
   readonly origin: string
+  /** The state of its circuit; `off` where there is no breaker. */
   readonly circuit: CircuitState | 'off'
   /** Why the circuit is as it is. */
   readonly why: string
@@ -28,8 +30,11 @@ export interface EndpointSnapshot {
   readonly probeIn: number | undefined
   /** Settled calls in the window. */
   readonly calls: number
+  /** Share of them that failed, 0–1. */
   readonly failureRate: number
+  /** Share of them that were slow, 0–1. */
   readonly slowCallRate: number
+  /** Attempts in flight. */
   readonly inFlight: number
   /** Usual latency of healthy replies in ms. */
   readonly latency: number
@@ -39,19 +44,45 @@ export interface EndpointSnapshot {
 export interface RememberedError {
   /** How long ago, in ms. */
   readonly ago: number
+  /** The error's code, e.g. `ERR_CONNECTION`. */
   readonly code: string
+  /** The error's message. */
   readonly message: string
+}
+
+/** A limit, as seen at one moment. */
+export interface LimitSnapshot {
+  /** Calls that may be in flight now; Infinity without a limit. */
+  readonly max: number
+  /** Calls that hold a permit. */
+  readonly inFlight: number
+  /** Calls that wait for one. */
+  readonly queued: number
+}
+
+/** A retry budget, as seen at one moment. */
+export interface BudgetSnapshot {
+  /** Tokens left. */
+  readonly tokens: number
+  /** Tokens it holds when full. */
+  readonly capacity: number
 }
 
 /** An upstream, as seen at one moment. */
 export interface UpstreamSnapshot {
+  /** Its name, or its origin if it has none. */
   readonly name: string
+  /** Its addresses, each with a circuit of its own. */
   readonly endpoints: readonly EndpointSnapshot[]
-  readonly limit: { readonly max: number; readonly inFlight: number; readonly queued: number }
-  readonly budget: { readonly tokens: number; readonly capacity: number }
+  /** Calls in flight and waiting, and how many may be in flight now. */
+  readonly limit: LimitSnapshot
+  /** What is left for retries. */
+  readonly budget: BudgetSnapshot
   /** Calls not yet ended, waiting ones included. */
   readonly active: number
+  /** Whether it takes no new calls, as it is being closed. */
   readonly draining: boolean
+  /** The last failures, the oldest first; at most 5. */
   readonly lastErrors: readonly RememberedError[]
 }
 

@@ -1,7 +1,13 @@
 import type { Reply } from './reply.ts'
 import type { CallOptions } from './request.ts'
 
-/** A reply to come; its body can be asked for at once. */
+/**
+ * A reply to come; its body can be asked for at once.
+ *
+ * @example
+ * const reply = await client.get(url)
+ * const invoice = await client.get(url).json<Invoice>()
+ */
 export interface ReplyPromise extends Promise<Reply> {
   /** The body as parsed JSON. */
   json<T = unknown>(): Promise<T>
@@ -30,7 +36,12 @@ export function replyPromise(promise: Promise<Reply>): ReplyPromise {
   return own
 }
 
-/** The methods of HTTP, for a client (with URLs) and for one upstream (with paths). */
+/**
+ * The methods of HTTP, for a client (with URLs) and for one upstream (with paths).
+ *
+ * Every call rejects with an UpstreamError, whose subclass says what happened; with the reason of the caller's own
+ * signal; or with an OptionError. It never throws in place.
+ */
 export abstract class Verbs<Where> {
   /** Sends a request. The reply's body is buffered, so that nothing leaks and a failed body can be retried. */
   abstract request(method: string, where: Where, options?: CallOptions): ReplyPromise
@@ -41,26 +52,32 @@ export abstract class Verbs<Where> {
    */
   abstract stream(method: string, where: Where, options?: CallOptions): Promise<Reply>
 
+  /** Sends a GET. */
   get(where: Where, options?: CallOptions): ReplyPromise {
     return this.request('GET', where, options)
   }
 
+  /** Sends a HEAD: the reply has headers and no body. */
   head(where: Where, options?: CallOptions): ReplyPromise {
     return this.request('HEAD', where, options)
   }
 
+  /** Sends a POST. It is not repeated once it may have been sent, unless it has an `idempotencyKey`. */
   post(where: Where, options?: CallOptions): ReplyPromise {
     return this.request('POST', where, options)
   }
 
+  /** Sends a PUT. */
   put(where: Where, options?: CallOptions): ReplyPromise {
     return this.request('PUT', where, options)
   }
 
+  /** Sends a PATCH. It is not repeated once it may have been sent, unless it has an `idempotencyKey`. */
   patch(where: Where, options?: CallOptions): ReplyPromise {
     return this.request('PATCH', where, options)
   }
 
+  /** Sends a DELETE. */
   delete(where: Where, options?: CallOptions): ReplyPromise {
     return this.request('DELETE', where, options)
   }

@@ -11,8 +11,7 @@ import { atEnd, atReply, rejected, type Ended, type Replied } from '../sent.ts'
 
 /**
  * One try on the wire: counts it, gives it its own time limit, and says what the outcome proves. The limit covers a
- * buffered
- * body; a streamed one is the deadline's matter once its headers are there.
+ * buffered body; a streamed one is the deadline's matter once its headers are there.
  */
 export const attempt = (env: Env, endpoint: Endpoint): Layer => next => {
   const { clock } = env

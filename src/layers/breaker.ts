@@ -10,8 +10,7 @@ import type { Verdict } from '../verdict.ts'
 
 /**
  * Asks the endpoint's circuit for admission and tells it the outcome, when the whole body has come or failed to. The
- * circuit
- * hears only what the endpoint itself did.
+ * circuit hears only what the endpoint itself did.
  */
 export const breaker = (env: Env, endpoint: Endpoint): Layer => next => {
   const settle: Ended = (call, reply, error) => {

@@ -17,10 +17,8 @@ export interface Gate {
 
 /**
  * Tries again: while the call may be repeated, it fits the deadline, the circuit lets it and the budget pays. p-retry
- * counts
- * the attempts; the wait is ours, on our clock, and ends at once when the call is ended. When no further attempt is
- * made the
- * caller gets the last real failure, which says why.
+ * counts the attempts; the wait is ours, on our clock, and ends at once when the call is ended. When no further attempt
+ * is made the caller gets the last real failure, which says why.
  *
  * p-retry is entered with the first failure in hand: a call that succeeds at once does not pay for it.
  *

@@ -3,8 +3,8 @@ import type { BudgetPolicy } from '../options.ts'
 /**
  * Bounds retries by what successes have paid in, so that retries cannot multiply the load on an upstream that fails
  * (the retry token bucket of the AWS SDKs). It starts full; a call that succeeds at its first attempt pays in one
- * token, a
- * retry that succeeds gets back what it cost. There is no floor per second: a floor keeps a struggling upstream down.
+ * token, a retry that succeeds gets back what it cost. There is no floor per second: a floor keeps a struggling
+ * upstream down.
  */
 export class Budget {
   #options: BudgetPolicy

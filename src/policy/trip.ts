@@ -24,9 +24,8 @@ const isLow = (total: number, { minimumCalls, window }: BreakerPolicy): boolean 
 /**
  * How many failures in a row are too many to be chance. With few calls that is `consecutive`. With many, five in a row
  * is nothing unusual (at a failure rate of 40 % it happens every few hundred calls), so the bar rises until a run of
- * that
- * length would turn up by chance in one window of a thousand even at the failure rate that is just tolerated. A total
- * outage is then seen after some twenty calls instead of half a window.
+ * that length would turn up by chance in one window of a thousand even at the failure rate that is just tolerated. A
+ * total outage is then seen after some twenty calls instead of half a window.
  */
 export function longestRun(total: number, options: BreakerPolicy): number {
   if (isLow(total, options)) return options.consecutive

@@ -20,8 +20,7 @@ export const lookup: LookupFunction = (hostname, options, done) => {
 
 /**
  * Wraps undici's connector in a time-out that is exact (undici's own runs on ticks of half a second), and remembers
- * when
- * each connection was made, so that a failure can be told to be a stale one's.
+ * when each connection was made, so that a failure can be told to be a stale one's.
  */
 export class Connections {
   /** Errors of connections, and when the connection that failed had been made. */

@@ -1,7 +1,7 @@
 /**
  * Loading undici replaces the dispatcher that the host's built-in `fetch` uses (undici issue 5500). A library must not
- * hijack its
- * host: this module, imported before undici, keeps what was there, and `restoreGlobals()`, called after, puts it back.
+ * hijack its host: this module, imported before undici, keeps what was there, and `restoreGlobals()`, called after,
+ * puts it back.
  */
 const LEGACY = Symbol.for('undici.globalDispatcher.1')
 

@@ -3,8 +3,7 @@ import type { Body, SolidBody, StreamBody } from '../call.ts'
 
 /**
  * The body to send in this attempt. When a streamed one fails, that is the caller's own error and says nothing about
- * the
- * upstream: `failed` hears it before undici does.
+ * the upstream: `failed` hears it before undici does.
  */
 export function sendable(body: Body, failed: (error: unknown) => void): SolidBody | StreamBody | null {
   const made = typeof body === 'function' ? body() : body
