@@ -80,7 +80,7 @@ export class Directory {
       }
     }
     const merged = mergeOptions(entry.options, options)
-    const source = this.#policies.forConfigured(merged, where)
+    const source = this.#policies.forConfigured(merged, where, entry.upstream.endpoints.all[0]?.origin ?? '')
     entry.options = merged
     entry.source = source
     entry.upstream.tune(source.policy)
@@ -112,7 +112,7 @@ export class Directory {
   }
 
   #add(name: string, origins: readonly string[], options: UpstreamOptions): void {
-    const source = this.#policies.forConfigured(options, sourceOf(name))
+    const source = this.#policies.forConfigured(options, sourceOf(name), origins[0] ?? '')
     const upstream = new Upstream(name, origins, source.policy, this.#env)
     this.#byName.set(name, { upstream, options, source })
     // One that `allow` leaves out can be called by its name only.

@@ -49,7 +49,7 @@ export class Policies {
     this.#allowed = this.#matchersOf(options.allow ?? DEFAULTS.client.allow)
     this.#resolve(undefined)
     for (const pattern of this.#patterns) this.#resolve(pattern)
-    for (const { name, options: own } of this.configured) this.forConfigured(own, sourceOf(name))
+    for (const { name, options: own, origins } of this.configured) this.forConfigured(own, sourceOf(name), origins[0] ?? '')
   }
 
   /** Whether an origin may be called at all. */
@@ -57,15 +57,25 @@ export class Policies {
     return this.#allowed === 'any' || this.#allowed.some(matcher => matcher.matches(origin))
   }
 
-  /** The policy of an upstream nobody configured by name or origin. */
+  /** The policy of an upstream nobody configured by name or origin: the most specific pattern over the defaults. */
   forOrigin(origin: string): PolicySource {
-    return this.#resolve(this.#patterns.find(pattern => pattern.matches(origin)))
+    return this.#resolve(this.#patternOf(origin))
   }
 
-  /** The policy made of an upstream's own options over the defaults. @throws OptionError */
-  forConfigured(options: UpstreamOptions, source: string): PolicySource {
+  /**
+   * The policy of a configured upstream: its own options over the most specific pattern that its (first) origin matches, over the
+   * defaults.
+   * @throws OptionError
+   */
+  forConfigured(options: UpstreamOptions, source: string, origin: string): PolicySource {
     const { url: _, ...own } = options as NamedUpstreamOptions
-    return { policy: resolve([this.#defaults, own], source), source }
+    const pattern = this.#patternOf(origin)
+    const layers = pattern === undefined ? [this.#defaults, own] : [this.#defaults, pattern.options, own]
+    return { policy: resolve(layers, source), source: pattern === undefined ? source : `${source} over ${pattern.source}` }
+  }
+
+  #patternOf(origin: string): Pattern | undefined {
+    return this.#patterns.find(pattern => pattern.matches(origin))
   }
 
   #resolve(pattern: Pattern | undefined): PolicySource {

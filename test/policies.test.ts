@@ -23,13 +23,14 @@ describe('which policy applies', () => {
     },
   }
   const client = createClient(options)
+  const search = "upstreams['https://*.search.internal']"
 
   for (const [url, source, deadline] of [
-    ['https://pay.search.internal/x?y', 'upstreams.payments', 2_000],
-    ['https://exact.search.internal', "upstreams['https://exact.search.internal']", 3_000],
-    ['HTTPS://EXACT.search.internal:443/', "upstreams['https://exact.search.internal']", 3_000],
-    ['https://a.search.internal', "upstreams['https://*.search.internal']", 5_000],
-    ['https://a.b.search.internal', "upstreams['https://*.search.internal']", 5_000],
+    ['https://pay.search.internal/x?y', `upstreams.payments over ${search}`, 2_000],
+    ['https://exact.search.internal', `upstreams['https://exact.search.internal'] over ${search}`, 3_000],
+    ['HTTPS://EXACT.search.internal:443/', `upstreams['https://exact.search.internal'] over ${search}`, 3_000],
+    ['https://a.search.internal', search, 5_000],
+    ['https://a.b.search.internal', search, 5_000],
     ['https://a.eu.search.internal', "upstreams['https://*.eu.search.internal']", 6_000],
     ['https://search.internal', "upstreams['https://*']", 4_000],
     ['https://a.search.internal:8443', 'defaults', 1_000],
@@ -40,6 +41,18 @@ describe('which policy applies', () => {
       deepEqual([explained.source, explained.policy.deadline], [source, deadline])
     })
   }
+
+  test('merges them: what a name leaves open comes from its pattern, and what that leaves open from the defaults', () => {
+    const { policy } = createClient({
+      deadline: 900, maxBodySize: 5,
+      upstreams: {
+        'search': { url: 'https://a.search.internal', redirects: 2 },
+        'https://*.search.internal': { deadline: 700, redirects: 1, breaker: { probes: 2 } },
+      },
+    }).explain('https://a.search.internal')
+    deepEqual([policy.maxBodySize, policy.deadline, policy.redirects], [5, 700, 2])
+    equal(policy.breaker !== false && policy.breaker.probes, 2)
+  })
 
   test('does not depend on the order in which upstreams are written', () => {
     const reversed = Object.fromEntries(Object.entries(options.upstreams!).reverse())
