@@ -112,10 +112,12 @@ async function again(first: UpstreamError, parts: Parts): Promise<Reply> {
 }
 
 /** How long to wait before the next attempt, in ms: what the upstream asks for, else back-off with full jitter. */
-function delay(error: UpstreamError, attempts: number, { env, policy }: Parts): number {
+function delay(error: UpstreamError, attempts: number, { env, policy, call }: Parts): number {
   if (error instanceof StatusError && error.reply.retryAfter !== undefined) return error.reply.retryAfter
   const base = error.verdict === 'throttled' ? policy.throttledBackoff : policy.backoff
-  return backoff(attempts, base, policy.maxBackoff, env.random)
+  // Late in a call the jitter is drawn from what time remains, so that the last attempt is not given up for a long wait.
+  const room = call.deadlineAt - env.clock.now() - 2 * call.usualLatency
+  return backoff(attempts, base, room > base ? Math.min(policy.maxBackoff, room) : policy.maxBackoff, env.random)
 }
 
 /** Why there must be no further attempt, if so; the budget is asked last, when all else is well. */

@@ -286,12 +286,24 @@ suite('it stops, with the last real failure and the reason:', () => {
   })
 
   test('deadline, when the wait would not fit', async () => {
-    const made = begin({ options: { deadline: 120 } })
+    const made = begin({ options: { deadline: 95 } })
     await made.answer(reset)
     await made.env.clock.advance(50)
     const error = await made.answer(reset).then(() => made.seen.error)
     ok(error instanceof ConnectionError)
     deepEqual([error.stopped, made.env.clock.now() - made.call.startedAt], ['deadline', 50])
+    await over(made)
+  })
+
+  test('but draws the wait from what time remains while there is enough of it', async () => {
+    const made = begin({ options: { deadline: 120, retry: { backoff: 50 } } })
+    await made.answer(reset)
+    await made.env.clock.advance(50)
+    await made.answer(reset)
+    equal(made.seen.settled, 0, 'a wait of up to 100 ms does not fit, one of up to 70 ms does')
+    await made.env.clock.advance(70)
+    await made.answer(judged())
+    equal(made.seen.reply?.status, 200)
     await over(made)
   })
 
