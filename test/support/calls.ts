@@ -141,8 +141,8 @@ export interface Assembly {
   readonly resting: ReadonlySet<Call>
   /** State changes of its circuits, as `closed > open`. */
   readonly changes: readonly string[]
-  /** Makes a call and sends it down. */
-  call(setup?: CallSetup): Promise<Reply>
+  /** Makes a call and sends it down; `made` sees it before. */
+  call(setup?: CallSetup, made?: (call: Call) => void): Promise<Reply>
   send(call: Call): Promise<Reply>
 }
 
@@ -166,8 +166,9 @@ export const assemble = (env: Env, options: UpstreamOptions, ...pools: Send[]): 
   return {
     policy, permits, budget, endpoints, resting, changes, send,
     get circuit(): Circuit { return endpoints.all[0]!.circuit! },
-    call(setup): Promise<Reply> {
+    call(setup, made): Promise<Reply> {
       const call = callAt(env, { policy, ...setup })
+      made?.(call)
       const sent = send(call)
       // As the client does it: what the deadline holds is let go of at the end of the body.
       sent.then(reply => { reply.whenEnded(() => { call.over() }) }, () => { call.over() })
