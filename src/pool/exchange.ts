@@ -12,6 +12,8 @@ const INTERIM = 32
 export interface Transport {
   /** Puts the request of an exchange on the wire. */
   dispatch(call: Call, exchange: Exchange): void
+  /** Puts it there once more; on a connection of its own, if it was a stale one that failed. */
+  replay(call: Call, exchange: Exchange, stale: boolean): Transport
   /** Tells whether the connection that failed with this error had been open before `since`. */
   wasOpenBefore(error: unknown, since: number): boolean
   /** The error of a connection, while the exchange on it is being told. */
@@ -31,7 +33,7 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged 
   protected controller: Dispatcher.DispatchController | undefined
   protected answered = false
   protected settled = false
-  readonly #transport: Transport
+  #transport: Transport
   readonly #resolve: (reply: Reply) => void
   readonly #reject: (error: unknown) => void
   #interim = 0
@@ -96,7 +98,7 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged 
     const started = this.controller !== undefined
     const reused = started && !this.answered && this.#transport.wasOpenBefore(error, this.call.attemptAt)
     const failure = toUpstreamError(error, this.call, { started, answered: this.answered, reused })
-    if (isReplayable(failure, this.call)) this.#replay()
+    if (isReplayable(failure, this.call)) this.#replay(reused)
     else this.#fail(failure)
   }
 
@@ -135,11 +137,12 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged 
     this.call.whenCancelled(undefined)
   }
 
-  #replay(): void {
+  #replay(stale: boolean): void {
     this.call.replayed = true
     this.call.trace.mark('sent again on a fresh connection', this.call.at)
     this.controller = undefined
-    this.#transport.dispatch(this.call, this)
+    this.call.phase = 'connect'
+    this.#transport = this.#transport.replay(this.call, this, stale)
   }
 
   #fail(error: unknown): void {

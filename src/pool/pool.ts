@@ -25,25 +25,24 @@ export interface Pool {
   destroy(): Promise<void>
 }
 
-const never = (): boolean => false
-
 /** The dispatcher of an endpoint: undici's pool, or what `pool.factory` makes instead. */
 class Wire implements Transport {
   readonly dispatcher: Dispatcher
-  readonly wasOpenBefore: Transport['wasOpenBefore']
+  readonly replay: Transport['replay']
   readonly #origin: string
   readonly #connections: Connections | undefined
 
-  constructor(origin: string, policy: PoolPolicy, env: Env) {
+  constructor(origin: string, policy: PoolPolicy, env: Env, replay: Transport['replay']) {
     this.#origin = origin
+    this.replay = replay
     if (policy.factory === undefined) {
       this.#connections = connectionsOf(policy, env)
       this.dispatcher = undiciPool(origin, policy, this.#connections)
-      this.wasOpenBefore = this.#connections.wasOpenBefore
-    } else {
-      this.dispatcher = policy.factory(origin) as unknown as Dispatcher
-      this.wasOpenBefore = never
-    }
+    } else this.dispatcher = policy.factory(origin) as unknown as Dispatcher
+  }
+
+  wasOpenBefore(error: unknown, since: number): boolean {
+    return this.#connections?.wasOpenBefore(error, since) === true
   }
 
   get failing(): Error | undefined {
@@ -112,7 +111,15 @@ export function createPool(origin: string, policy: PoolPolicy, env: Env): Pool {
     if (wire !== undefined) retire(wire)
     // What a factory made may be shared, and how it looks up names is its own affair.
     retireAt = policy.factory === undefined ? now + policy.maxAge : Infinity
-    return (wire = new Wire(origin, policy, env))
+    return (wire = new Wire(origin, policy, env, replay))
+  }
+  const replay: Transport['replay'] = (call, exchange, stale) => {
+    // Other connections that are kept may be as stale: it gets one of its own, for this once.
+    const isOwn = stale && policy.factory === undefined
+    const used = isOwn ? new Wire(origin, { ...policy, connections: 1 }, env, replay) : wireAt(call.at)
+    used.dispatch(call, exchange)
+    if (isOwn) retire(used)
+    return used
   }
   const retire = (old: Wire): void => {
     const gone = (): void => { retiring.delete(old) }
