@@ -28,7 +28,7 @@ export function explanation(
     `${upstream}${upstream === origin ? '' : ` (${origin})`}: policy from ${source}`,
     ...(allowed ? [] : ['  not allowed: calls are refused by the option allow']),
     `  deadline ${policy.deadline} ms, attempt ${policy.attemptTimeout} ms, `
-    + (policy.retry === false ? 'no retries' : `${policy.retry.limit} retries at most`),
+    + (policy.retry === false ? 'no retries' : `${policy.retry.limit} ${policy.retry.limit === 1 ? 'retry' : 'retries'} at most`),
     ...(snapshot === undefined ? ['  not called yet: no circuit, no connections'] : stateOf(snapshot)),
   ]
   return { upstream, origin, allowed, source, policy, snapshot, text: lines.join('\n') }

@@ -15,7 +15,8 @@ export interface GatewayStatus {
  *
  * @example
  * const { status, retryAfter } = toGatewayStatus(error)
- * response.writeHead(status, retryAfter === undefined ? {} : { 'retry-after': retryAfter }).end()
+ * if (retryAfter !== undefined) response.setHeader('retry-after', retryAfter)
+ * response.writeHead(status).end()
  */
 export function toGatewayStatus(error: unknown): GatewayStatus {
   if (error instanceof RejectedError) return { status: 503, retryAfter: secondsOf(error.retryAfter) }

@@ -1,0 +1,95 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { createServer, type Socket } from 'node:net'
+import { describe, test } from 'node:test'
+import { ConnectionError, createClient, DeadlineExceededError, ResponseError, type Client } from '../src/index.ts'
+import { closing, eventually, settle } from './support/check.ts'
+import { failure } from './support/failure.ts'
+import { json, listen, startServer } from './support/server.ts'
+
+/* What docs/limits-of-truth.md says of the limits, so that it stays true, or is changed when it no longer is. */
+
+type Context = Parameters<typeof closing>[0]
+
+/** An upstream that answers a request in bytes of the test's own. */
+const raw = async (t: Context, answer: (socket: Socket) => void): Promise<string> => {
+  const sockets = new Set<Socket>()
+  const server = createServer(socket => {
+    sockets.add(socket)
+    socket.on('error', () => {}).once('data', () => answer(socket))
+  })
+  const port = await listen(server)
+  t.after(async () => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return `http://127.0.0.1:${port}/`
+}
+const clientFor = (t: Context): Promise<Client> => closing(t, createClient({ retry: false }))
+
+describe('a body that ends with its connection', () => {
+  test('cannot be told from half of it when the end is orderly', async t => {
+    const url = await raw(t, socket => socket.end('HTTP/1.1 200 OK\r\n\r\nhalf of'))
+    equal(await (await clientFor(t)).get(url).text(), 'half of')
+  })
+
+  test('is found cut short when the connection is reset', async t => {
+    const url = await raw(t, socket => socket.write('HTTP/1.1 200 OK\r\n\r\nhalf of', () => socket.resetAndDestroy()))
+    await failure((await clientFor(t)).get(url), Error)
+  })
+
+  test('is found cut short when its length was said, or it is chunked', async t => {
+    for (const framing of ['content-length: 99\r\n\r\nhalf', 'transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n']) {
+      const url = await raw(t, socket => socket.end(`HTTP/1.1 200 OK\r\n${framing}`))
+      await failure((await clientFor(t)).get(url), ResponseError)
+    }
+  })
+})
+
+describe('interim replies', () => {
+  const hints = (count: number) => (socket: Socket): void => {
+    socket.end(`${'HTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n'.repeat(count)}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok`)
+  }
+
+  test('are dropped, up to 32 of them', async t => {
+    const client = await clientFor(t)
+    const reply = await client.get(await raw(t, hints(32)))
+    deepEqual([reply.status, reply.headers['link'], reply.text()], [200, undefined, 'ok'])
+    await failure(client.get(await raw(t, hints(33))), ResponseError)
+  })
+
+  test('an upgrade is none: it fails', async t => {
+    const answer = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'
+    await failure((await clientFor(t)).get(await raw(t, socket => socket.end(answer))), ConnectionError)
+  })
+})
+
+test('an unknown content coding is left as it is', async t => {
+  const url = await raw(t, socket => socket.end('HTTP/1.1 200 OK\r\ncontent-encoding: x\r\ncontent-length: 2\r\n\r\nok'))
+  equal(await (await clientFor(t)).get(url).text(), 'ok')
+})
+
+test('HEAD closes its connection, GET does not', async t => {
+  const server = await closing(t, startServer(json({})))
+  const client = await clientFor(t)
+  const three = async (method: string): Promise<number> => {
+    const before = server.accepted
+    for (let call = 0; call < 3; call++) {
+      await client.request(method, server.url)
+      await settle()
+    }
+    return server.accepted - before
+  }
+  equal(await three('GET'), 1)
+  ok(await three('HEAD') >= 2)
+})
+
+test('a stream that nobody reads ends at the deadline, and gives its permit back', async t => {
+  const server = await closing(t, startServer((_, response) => { response.write('a') }))
+  const client = await closing(t, createClient({ deadline: 100, upstreams: { api: { url: server.url } } }))
+  const api = client.upstream('api')
+  const reply = await api.stream('GET', '/')
+  const ended = new Promise(resolve => { reply.body.once('error', resolve) })
+  equal(api.snapshot().limit.inFlight, 1)
+  ok(await ended instanceof DeadlineExceededError)
+  await eventually(() => api.snapshot().limit.inFlight === 0)
+})
