@@ -1,0 +1,106 @@
+// The one place of the suite that knows the inside of the library: what a single layer needs to be run alone.
+import { Call } from '../../src/call.ts'
+import { systemEnv } from '../../src/clock.ts'
+import type { Layer, Send } from '../../src/layer.ts'
+import { attempt } from '../../src/layers/attempt.ts'
+import { breaker } from '../../src/layers/breaker.ts'
+import { deadline } from '../../src/layers/deadline.ts'
+import { limit } from '../../src/layers/limit.ts'
+import { retry } from '../../src/layers/retry.ts'
+import { route } from '../../src/layers/route.ts'
+import { DEFAULTS, type Policy } from '../../src/options.ts'
+import { Budget } from '../../src/policy/budget.ts'
+import { Limit } from '../../src/policy/limit.ts'
+import { resolve } from '../../src/policy/resolve.ts'
+import { Reply } from '../../src/reply.ts'
+import { watchable, type Ended, type Exchanged, type Replied } from '../../src/sent.ts'
+import { Trace } from '../../src/trace.ts'
+import { Upstream } from '../../src/upstream.ts'
+import { silentTransport } from './transport.ts'
+
+const env = systemEnv
+const ORIGIN = 'http://service.internal'
+const REPLY = { status: 200, headers: {} }
+
+/** The end of the stack: tells those who watch, as an exchange does, when the next turn of the event loop answers it. */
+class Noop implements Exchanged {
+  static #waiting: Noop[] = []
+  static #answering: Noop[] = []
+  readonly #call: Call
+  readonly #resolve: (reply: Reply) => void
+  readonly #ended: Ended[] = []
+  #replied: Replied | undefined
+
+  constructor(call: Call, resolve: (reply: Reply) => void) {
+    this.#call = call
+    this.#resolve = resolve
+    if (Noop.#waiting.push(this) === 1) setImmediate(Noop.#turn)
+  }
+
+  whenReplied(replied: Replied): void {
+    this.#replied = replied
+  }
+
+  whenEnded(ended: Ended): void {
+    this.#ended.push(ended)
+  }
+
+  static readonly #turn = (): void => {
+    const now = Noop.#waiting
+    Noop.#waiting = Noop.#answering
+    Noop.#answering = now
+    for (const noop of now) noop.#settle()
+    now.length = 0
+  }
+
+  #settle(): void {
+    const reply = new Reply(REPLY.status, REPLY.headers)
+    this.#replied?.(this.#call, reply)
+    for (const ended of this.#ended) ended(this.#call, reply)
+    this.#resolve(reply)
+    reply.end()
+  }
+}
+
+/** The end of every stack here. */
+export const noopNext: Send = call => {
+  let noop!: Noop
+  const sent = new Promise<Reply>(resolve => { noop = new Noop(call, resolve) })
+  return watchable(sent, noop)
+}
+
+const policy: Policy = resolve([{ pool: { factory: () => silentTransport } }])
+const upstream = new Upstream('service', [ORIGIN], policy, env)
+const endpoints = upstream.endpoints
+const endpoint = endpoints.all[0]!
+endpoint.send = noopNext
+
+/** A call as the client would make it of `get(url)`. */
+export function newCall(): Call {
+  const trace = new Trace('service', 'GET', '/invoices/7', env.clock.now())
+  return new Call({
+    policy, trace, method: 'GET', target: '/invoices/7', headers: undefined, body: undefined, idempotent: true, streamed: false,
+    signal: undefined, maxBodySize: policy.maxBodySize, deadline: policy.deadline, attemptTimeout: policy.attemptTimeout,
+    retry: policy.retry,
+  })
+}
+
+const layers: Readonly<Record<string, () => Layer>> = {
+  deadline: () => deadline(env),
+  retry: () => retry(env, new Budget(DEFAULTS.retry.budget), endpoints),
+  limit: () => limit(env, new Limit(policy.limit), endpoints),
+  breaker: () => breaker(env, endpoint),
+  attempt: () => attempt(env, endpoint),
+}
+
+/** Each layer alone over {@link noopNext}, top to bottom. */
+export const LAYERS: Readonly<Record<string, () => Send>> = {
+  ...Object.fromEntries(Object.entries(layers).map(([name, make]) => [name, () => make()(noopNext)])),
+  route: () => route(endpoints),
+}
+
+/** The breaker alone while its circuit is open: it refuses. */
+export function openBreaker(): Send {
+  endpoint.circuit?.isolate()
+  return breaker(env, endpoint)(noopNext)
+}
