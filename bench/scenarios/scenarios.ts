@@ -1,0 +1,72 @@
+import type { Span } from '../../demo/phases.ts'
+import { chart } from '../../demo/report/chart.ts'
+import { summarize, type ClientSummary, type PhaseSummary } from '../../demo/report/summary.ts'
+import type { Track } from '../../demo/run.ts'
+import type { Progress } from '../report/progress.ts'
+import type { Column, Picture, Row, Section, Table } from '../report/report.ts'
+import type { Settings } from '../settings.ts'
+import { CLIENTS } from './clients.ts'
+import { DEADLINE, SCENARIOS, spansOf, type Scenario } from './plans.ts'
+import { experimentOf, run } from './run.ts'
+
+const COLUMNS: readonly Column[] = [
+  { key: 'goodput', title: 'goodput', unit: 'share' },
+  { key: 'after', title: 'goodput after', unit: 'share' },
+  { key: 'back', title: 'back to 95 %', unit: 'ms' },
+  { key: 'reached', title: 'reached / offered', unit: 'ratio' },
+  { key: 'queue', title: 'longest queue', unit: 'count' },
+  { key: 'median', title: 'fails in, median', unit: 'ms' },
+  { key: 'p99', title: 'p99', unit: 'ms' },
+]
+
+/** What becomes of the calls when an upstream is sick: the client under test beside peers. */
+export async function scenarios(settings: Settings, progress: Progress): Promise<Section> {
+  const { short } = settings
+  const chosen = SCENARIOS.filter(({ brief }) => !short || brief !== undefined)
+  const names = Object.keys(CLIENTS)
+  // One after the other is fair, all at once is quick.
+  const groups = short ? [names] : names.map(name => [name])
+  progress.begin('scenarios', chosen.length * groups.length)
+  const tables: Table[] = []
+  const pictures: Picture[] = []
+  for (const scenario of chosen) {
+    const spans = spansOf(scenario, short)
+    const tracks: Track[] = []
+    for (const group of groups) {
+      progress.step(`${scenario.name}: ${group.join(', ')}`)
+      tracks.push(...await run(scenario, spans, group))
+    }
+    tables.push(tableOf(scenario, spans, tracks))
+    const svg = chart({ experiment: experimentOf(scenario, spans), tracks, elapsed: () => 0 })
+    pictures.push({ title: `${scenario.name}: ${scenario.about}`, svg })
+  }
+  progress.end()
+  return { part: 'scenarios', title: 'Scenarios: what becomes of the calls when an upstream is sick', tables, pictures }
+}
+
+function tableOf(scenario: Scenario, spans: readonly Span[], tracks: readonly Track[]): Table {
+  const { name, about, rate, flaky } = scenario
+  const upstream = flaky === true ? 'against room for all' : 'against 1,000/s (20 workers × 20 ms, a queue without bound)'
+  return {
+    id: `scenarios.${name}`,
+    title: `${name}: ${about}`,
+    about: `${rate} calls/s on an open loop ${upstream}, a deadline of ${DEADLINE} ms, all else as it comes.`,
+    columns: COLUMNS,
+    rows: tracks.map(track => rowOf(summarize(track, spans))),
+    chart: 'goodput',
+  }
+}
+
+/** The bad phase, and the recovery after it. */
+function rowOf({ name, phases }: ClientSummary): Row {
+  const bad = Math.max(0, phases.findIndex(({ phase }) => phase === 'outage' || phase === 'brown-out'))
+  const { goodput, reachedShare, longestQueue, medianTimeToFail, p99TimeToFail, recovery } = phases[bad] as PhaseSummary
+  return {
+    name,
+    own: name === 'breakwater',
+    values: {
+      goodput, after: phases[bad + 1]?.goodput, back: recovery === undefined ? undefined : recovery.time ?? Infinity,
+      reached: reachedShare, queue: longestQueue, median: medianTimeToFail, p99: p99TimeToFail,
+    },
+  }
+}
