@@ -471,6 +471,18 @@ suite('a half-open circuit', () => {
     equal(bench.circuit.opensIn(bench.now), 2_000, 'the open time goes on growing')
   })
 
+  test('frees the place of an aborted probe that demand had asked for, too: the next call probes at once', () => {
+    const bench = benchOf({ openTime: 10_000 })
+    trip(bench)
+    bench.wait(100)
+    for (let n = 0; n < 100; n++) bench.circuit.refuse()
+    const probe = bench.admit()
+    ok(probe < 0)
+    bench.settle(probe, 'none')
+    equal(bench.circuit.opensIn(bench.now), 0)
+    ok(bench.admit() < 0)
+  })
+
   test('keeps the healthy probes it had when a later one is aborted', () => {
     const bench = halfOpen()
     bench.pass()

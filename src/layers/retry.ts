@@ -9,6 +9,7 @@ import { backoff } from '../policy/backoff.ts'
 import type { Budget } from '../policy/budget.ts'
 import { failed } from '../policy/verdict.ts'
 import type { Reply } from '../reply.ts'
+import type { Sent } from '../verdict.ts'
 
 /** Says in how many ms some endpoint may admit a call: 0 is now, Infinity is nobody knows. */
 export interface Gate {
@@ -72,6 +73,7 @@ async function again(first: UpstreamError, parts: Parts): Promise<Reply> {
   let last = first
   let stopped: StopReason | undefined
   let spent = 0
+  let sent = first.sent
 
   const attempt = async (number: number): Promise<Reply> => {
     if (number === 1) throw first
@@ -84,6 +86,7 @@ async function again(first: UpstreamError, parts: Parts): Promise<Reply> {
   const shouldRetry = async ({ error }: { error: Error }): Promise<boolean> => {
     if (!isRetryable(error)) return false
     last = error
+    if (error.sent !== 'never') sent = error.sent
     const wait = delay(error, call.trace.attempts, parts)
     stopped = whyStop(error, wait, parts)
     if (stopped !== undefined) return false
@@ -107,6 +110,8 @@ async function again(first: UpstreamError, parts: Parts): Promise<Reply> {
     if (error instanceof RejectedError) stopped = STOPS[error.code] ?? 'queue full'
     else if (isRetryable(error)) last = error
     else throw error
+    // Whether the call was sent is asked of all its attempts, not of the last one.
+    if (last.sent === 'never' && sent !== 'never') (last as { sent: Sent }).sent = 'maybe'
     return giveUp(last, stopped ?? 'limit', parts)
   }
 }

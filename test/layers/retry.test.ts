@@ -401,6 +401,22 @@ suite('it stops, with the last real failure and the reason:', () => {
   })
 })
 
+suite('its last error', () => {
+  test('says that the call may have been sent if any attempt may have been', async () => {
+    for (const [attempts, sent] of [
+      [[refused, refused], 'never'], [[reset, refused], 'maybe'], [[refused, reset], 'maybe'], [[timedOut, refused], 'maybe'],
+    ] as const) {
+      const made = begin({ retry: { limit: 1 } })
+      for (const how of attempts) {
+        await made.answer(how)
+        await made.env.clock.advance(50)
+      }
+      ok(made.seen.error instanceof UpstreamError)
+      deepEqual([made.seen.error.sent, made.seen.error.stopped], [sent, 'limit'])
+    }
+  })
+})
+
 suite('what may be repeated', () => {
   test('is what was never sent, by any method, if its body is still there', async () => {
     for (const body of ['x', Buffer.from('x'), () => Readable.from(['x']), undefined]) {
