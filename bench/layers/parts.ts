@@ -59,6 +59,8 @@ class Noop implements Exchanged {
     for (const ended of this.#ended) ended(this.#call, reply)
     this.#resolve(reply)
     reply.end()
+    // The client's part: without it the deadline would not be let go of.
+    this.#call.over()
   }
 }
 
