@@ -33,8 +33,17 @@ describe('a body that ends with its connection', () => {
   })
 
   test('is found cut short when the connection is reset', async t => {
-    const url = await raw(t, socket => socket.write('HTTP/1.1 200 OK\r\n\r\nhalf of', () => socket.resetAndDestroy()))
-    await failure((await clientFor(t)).get(url), Error)
+    let reset = (): void => {}
+    const url = await raw(t, socket => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\nhalf of')
+      reset = () => socket.resetAndDestroy()
+    })
+    const reply = await (await clientFor(t)).stream('GET', url)
+    // Not before the bytes are here: Node 22 takes a reset that comes along with the last bytes for an orderly end.
+    const read = async (): Promise<void> => {
+      for await (const _ of reply.body) reset()
+    }
+    await failure(read(), ResponseError)
   })
 
   test('is found cut short when its length was said, or it is chunked', async t => {
