@@ -87,7 +87,7 @@ export interface LimitOptions {
   readonly adaptive?: boolean
   /** Calls in flight at most. @default 256, or pool.connections if that is less and http2 is off */
   readonly max?: number
-  /** Calls that may wait for a permit. @default 256 */
+  /** Calls that may wait for a permit. @default 1000 */
   readonly queue?: number
   /** Longest wait for a permit, in ms. @default the deadline */
   readonly queueTimeout?: number
@@ -263,7 +263,7 @@ export const DEFAULTS: Defaults = {
     probes: 3, probeTimeout: 5_000, probeShare: 0.01, openTime: 1_000, maxOpenTime: 30_000, ramp: 1_000,
     maxHold: 5_000, holdOn429: false,
   },
-  limit: { adaptive: true, max: 256, queue: 256 },
+  limit: { adaptive: true, max: 256, queue: 1_000 },
   pool: { connectTimeout: 2_000, idleTimeout: 4_000, maxIdleTimeout: 30_000, maxAge: 300_000, http2: false },
   client: { allow: 'any', maxUpstreams: 1_000, idleTimeout: 300_000 },
 }

@@ -67,8 +67,18 @@ const isRetryable = (error: unknown): error is UpstreamError =>
   error instanceof UpstreamError && !(error instanceof RejectedError) && !(error instanceof DeadlineExceededError)
   && (error instanceof StatusError || error.verdict !== 'healthy') && error.stopped === undefined
 
+/** Whether a call may be sent again after this failure. */
+const isRepeatable = (error: UpstreamError, call: Call): boolean =>
+  call.replayable && (call.idempotent || error.sent === 'never')
+
+/** Goes on after the first failure; where there can be no second attempt, p-retry has nothing to count. */
+function again(first: UpstreamError, parts: Parts): Promise<Reply> | Reply {
+  if (!isRepeatable(first, parts.call)) return giveUp(first, 'not repeatable', parts)
+  return parts.policy.limit === 0 ? giveUp(first, 'limit', parts) : attempts(first, parts)
+}
+
 /** Every attempt after the first, and what becomes of the call. */
-async function again(first: UpstreamError, parts: Parts): Promise<Reply> {
+async function attempts(first: UpstreamError, parts: Parts): Promise<Reply> {
   const { env, budget, next, call, policy } = parts
   let last = first
   let stopped: StopReason | undefined
@@ -127,7 +137,7 @@ function delay(error: UpstreamError, attempts: number, { env, policy, call }: Pa
 
 /** Why there must be no further attempt, if so; the budget is asked last, when all else is well. */
 function whyStop(error: UpstreamError, wait: number, { env, gate, call }: Parts): StopReason | undefined {
-  if (!call.replayable || !(call.idempotent || error.sent === 'never')) return 'not repeatable'
+  if (!isRepeatable(error, call)) return 'not repeatable'
   const now = env.clock.now()
   if (now + wait + call.usualLatency > call.deadlineAt) return 'deadline'
   return gate.opensIn(now) > wait ? 'circuit open' : undefined
