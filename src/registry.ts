@@ -2,12 +2,11 @@ import { LRUCache } from 'lru-cache'
 import type { Env } from './clock.ts'
 import type { Upstream } from './upstream.ts'
 
-/** How many upstreams that must be kept are passed over in search of one that can go, for one newcomer. */
-const SEARCH = 32
-
 /**
  * The bounded set of upstreams nobody configured. Each is made when first called and goes when it has been idle for
  * long, or when its place is needed; never while it is busy or its circuit is open, as the outage would be forgotten.
+ * (One that is idle for long and open goes when its open time is over: the next call would be let through anyway, and
+ * dead origins that nobody calls any more must not take all places for good.)
  *
  * lru-cache keeps them in order of use. Its own eviction can't pin an entry, so the victim is chosen here, before it is
  * full; its TTL acts on touch only, so idle ones are found by one shared timer that walks from the least recently used.
@@ -64,15 +63,15 @@ export class Registry {
   #makeRoom(): boolean {
     const passedOver: string[] = []
     for (const [origin, upstream] of this.#oldestFirst()) {
-      if (!upstream.pinned) {
-        this.#forget(origin, upstream)
-        return true
+      if (upstream.pinned) {
+        passedOver.push(origin)
+        continue
       }
-      passedOver.push(origin)
-      if (passedOver.length >= SEARCH) break
+      this.#forget(origin, upstream)
+      // They count as used, so that the next newcomer need not look at them again.
+      for (const kept of passedOver) this.#cache.get(kept)
+      return true
     }
-    // They count as used, so that the next newcomer looks at others.
-    for (const origin of passedOver) this.#cache.get(origin)
     return false
   }
 
@@ -97,10 +96,11 @@ export class Registry {
   }
 
   #sweep(): void {
-    const idleSince = this.#env.clock.now() - this.#idleTimeout
+    const now = this.#env.clock.now()
+    const idleSince = now - this.#idleTimeout
     for (const [origin, upstream] of [...this.#oldestFirst()]) {
       if (upstream.lastUsed > idleSince) return
-      if (!upstream.pinned) this.#forget(origin, upstream)
+      if (upstream.isSpent(now)) this.#forget(origin, upstream)
     }
   }
 }

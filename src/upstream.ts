@@ -130,6 +130,11 @@ export class Upstream {
     return this.active > 0 || this.endpoints.all.some(({ circuit }) => circuit?.busy === true)
   }
 
+  /** Whether nothing is lost with it once it has been idle for long: no call is in flight, and its circuits refuse none. */
+  isSpent(now: number): boolean {
+    return this.active === 0 && this.endpoints.all.every(endpoint => endpoint.admits(now))
+  }
+
   /** Sends a call down the layers. */
   send(call: Call): Promise<Reply> {
     this.active++
