@@ -37,10 +37,11 @@ export class Connections {
         if (error === null) this.#watch(socket, clock.now())
         callback(...outcome)
       }
-      const connecting = connect(options, done)
-      const timer = clock.after(timeout, () => {
-        (connecting as Socket).destroy(new ConnectTimeout(timeout))
-      })
+      // Armed first: setting up TLS takes a while of its own.
+      // eslint-disable-next-line prefer-const -- the timer is older than what it ends
+      let connecting: unknown
+      const timer = clock.after(timeout, () => { (connecting as Socket).destroy(new ConnectTimeout(timeout)) })
+      connecting = connect(options, done)
     }
   }
 

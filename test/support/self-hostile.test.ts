@@ -64,7 +64,7 @@ suite('each fault fires, and a bare undici request meets it', { concurrency: tru
       const dispatcher = dispatcherFor(t)
       const seen = await outcome(server.url, dispatcher)
       ok(expected.test(seen), seen)
-      equal(fault.fired, 1)
+      await eventually(() => fault.fired === 1, { what: 'the fault fired' })
       equal(server.accepted, 1)
     })
   }

@@ -15,12 +15,22 @@ export const reply = (status: number, body: string | Uint8Array = '', headers: W
     typeof body === 'string' ? Buffer.from(body) : body,
   ])
 
-/** Ends the connection with a RST in place of a FIN, once what was written is on its way. */
+/** Turns of the event loop in which a peer in this process has read what was written. */
+const TURNS = 3
+
+/**
+ * Ends the connection with a RST in place of a FIN, once what was written has been read: Node 22 takes a RST that comes together
+ * with the last bytes for an orderly end.
+ */
 export const reset = (socket: Socket, last: string | Uint8Array, done: () => void): void => {
-  socket.write(last, () => {
-    socket.resetAndDestroy()
-    done()
-  })
+  const later = (turns: number): void => {
+    if (turns > 0) setImmediate(later, turns - 1)
+    else {
+      socket.resetAndDestroy()
+      done()
+    }
+  }
+  socket.write(last, () => { later(TURNS) })
 }
 
 /** Writes chunk after chunk as fast as the peer takes them, until it goes away or `limit` bytes are sent. */
