@@ -46,7 +46,7 @@ const trip = async (client: Client, url: string): Promise<void> => {
 suite('at most maxUpstreams are remembered', () => {
   test('and a burst of 3,000 cold origins evicts no open and no busy one', async t => {
     const breaker = { openTime: 60_000, maxOpenTime: 60_000, probeShare: 0 }
-    const [server, client, at] = await start(t, { maxUpstreams: 100, breaker })
+    const [server, client, at] = await start(t, { maxUpstreams: 100, deadline: 60_000, breaker })
     const gate = hold((_request, response) => void response.end('end'))
     server.handle((request, response) => {
       const host = request.headers.host ?? ''
