@@ -6,6 +6,7 @@ import { countsOf, type Counts } from '../../bench/counts.ts'
 import { NoopTransport } from '../../bench/layers/transport.ts'
 import { Child } from '../../bench/process/parent.ts'
 import { createClient, type CallOptions, type Client } from '../../src/index.ts'
+import { closing } from '../support/check.ts'
 
 /*
  * What a call makes, counted: the same on every machine, whatever else runs on it. The shared clock turns one interval
@@ -30,33 +31,33 @@ const get = (client: Client, url: string, options: CallOptions = {}): Promise<Co
 const noop = (): Client => createClient({ pool: { factory: () => new NoopTransport() } })
 
 describe('what a call makes', () => {
-  test('no timer, AbortController or AbortSignal of its own', async () => {
-    await using client = noop()
+  test('no timer, AbortController or AbortSignal of its own', async t => {
+    const client = await closing(t, noop())
     const { timers, controllers, signals, listenersAdded } = await get(client, 'http://service.internal/')
     ok(timers <= FEW, `${timers} timers armed by ${CALLS} calls`)
     deepEqual({ controllers, signals, listenersAdded }, { controllers: 0, signals: 0, listenersAdded: 0 })
   })
 
-  test('the same with an attempt timeout of its own', async () => {
-    await using client = noop()
+  test('the same with an attempt timeout of its own', async t => {
+    const client = await closing(t, noop())
     const { timers, controllers, signals } = await get(client, 'http://service.internal/', { attemptTimeout: 500 })
     ok(timers <= FEW, `${timers} timers armed by ${CALLS} calls`)
     deepEqual({ controllers, signals }, { controllers: 0, signals: 0 })
   })
 
-  test('one listener on the caller’s signal, which is taken off again', async () => {
-    await using client = noop()
+  test('one listener on the caller’s signal, which is taken off again', async t => {
+    const client = await closing(t, noop())
     const { signal } = new AbortController()
     const { listenersAdded, listenersRemoved, signals } = await get(client, 'http://service.internal/', { signal })
     deepEqual({ listenersAdded, listenersRemoved, signals }, { listenersAdded: CALLS, listenersRemoved: CALLS, signals: 0 })
     equal(getEventListeners(signal, 'abort').length, 0)
   })
 
-  test('over real sockets no more than bare undici, which arms a timer whenever a connection falls idle', async () => {
+  test('over real sockets no more than bare undici, which arms a timer whenever a connection falls idle', async t => {
     const server = new Child(new URL('../../bench/overhead/server.ts', import.meta.url))
     try {
       const origin = await server.ask<string>('listen')
-      await using client = createClient()
+      const client = await closing(t, createClient())
       const pool = new Pool(origin)
       const bare = await counted(async () => (await pool.request({ method: 'GET', path: '/small' })).body.json())
       await pool.close()
@@ -80,8 +81,8 @@ describe('what an idle upstream holds', () => {
     equal(timers, 0)
   })
 
-  test('no timer when called once', async () => {
-    await using client = createClient({ pool: { factory: () => new NoopTransport() } })
+  test('no timer when called once', async t => {
+    const client = await closing(t, noop())
     await client.get('http://service.internal/')
     const { timers } = await countsOf(async () => {
       for (let index = 0; index < CALLS; index++) await client.get(`http://service-${index}.internal/`)
