@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { ResponseError } from '../errors.ts'
 import { Reply, type ReplyHeaders } from '../reply.ts'
-import { codingsOf, decode } from './decode.ts'
+import { codingsOf, decode, mostOnWire } from './decode.ts'
 import { Exchange } from './exchange.ts'
 
 /** Collects the body and settles with a reply that is all there. */
@@ -11,16 +11,18 @@ export class BufferedExchange extends Exchange {
   #first: Buffer | undefined
   #rest: Buffer[] | undefined
   #size = 0
+  #most = 0
 
   protected begin(_controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     this.#status = status
     this.#headers = headers
-    if (Number(headers['content-length']) > this.call.maxBodySize && this.call.method !== 'HEAD') this.tooLarge()
+    this.#most = mostOnWire(headers['content-encoding'], this.call.maxBodySize)
+    if (Number(headers['content-length']) > this.#most && this.call.method !== 'HEAD') this.tooLarge()
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length
-    if (this.#size > this.call.maxBodySize) this.tooLarge()
+    if (this.#size > this.#most) this.tooLarge()
     else if (this.#first === undefined) this.#first = chunk
     else (this.#rest ??= [this.#first]).push(chunk)
   }

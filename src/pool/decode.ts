@@ -36,15 +36,25 @@ export function codingsOf(header: string | string[] | undefined): Codings | unde
   return (codings as Coding[]).reverse()
 }
 
+/** How long the coded form of `max` bytes may be: what can't be packed grows a little. */
+const coded = (max: number): number => Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(max + max / 1_000 + 1_024))
+
+/** How long a body may be on the wire, if `max` bytes may be left when it is decoded. */
+export const mostOnWire = (header: string | string[] | undefined, max: number): number =>
+  header === undefined || (codingsOf(header) ?? []).length === 0 ? max : coded(max)
+
 /**
- * Undoes the content codings (RFC 9110 §8.4) of a body that is all there, into at most `max` bytes at every step. zlib
- * works on a thread of its own, so a large body does not block the event loop.
+ * Undoes the content codings (RFC 9110 §8.4) of a body that is all there, into at most `max` bytes; no step before the
+ * last gives more than the coded form of that. zlib works on a thread of its own, so a large body does not block the event loop.
  *
  * @throws RangeError (`ERR_BUFFER_TOO_LARGE`) past `max`; zlib's error for data that is damaged or cut short.
  */
 export async function decode(body: Buffer, codings: Codings, max: number): Promise<Buffer> {
   let decoded = body
-  for (const coding of codings) decoded = await coding.whole(decoded, { maxOutputLength: Math.max(1, max) })
+  for (const [index, coding] of codings.entries()) {
+    const most = index === codings.length - 1 ? Math.max(1, max) : coded(max)
+    decoded = await coding.whole(decoded, { maxOutputLength: most })
+  }
   return decoded
 }
 

@@ -2,7 +2,7 @@ import { pipeline, Readable, Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { ResponseError } from '../errors.ts'
 import { Reply, type ReplyHeaders } from '../reply.ts'
-import { codingsOf, decoders, type Codings } from './decode.ts'
+import { codingsOf, decoders, mostOnWire, type Codings } from './decode.ts'
 import { Exchange } from './exchange.ts'
 
 /**
@@ -14,6 +14,7 @@ export class StreamedExchange extends Exchange {
   #source: Readable | undefined
   #body: Readable | undefined
   #size = 0
+  #most = 0
 
   protected begin(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     const source = new Readable({
@@ -24,6 +25,7 @@ export class StreamedExchange extends Exchange {
         done(error)
       },
     })
+    this.#most = mostOnWire(headers['content-encoding'], this.call.maxBodySize)
     const codings = codingsOf(headers['content-encoding']) ?? []
     const body = codings.length === 0 || this.call.method === 'HEAD' ? source : this.#decoded(source, codings)
     // It may fail before anybody can listen, or be left unread until its deadline: that must not end the process.
@@ -35,7 +37,7 @@ export class StreamedExchange extends Exchange {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length
-    if (this.#size > this.call.maxBodySize) this.tooLarge()
+    if (this.#size > this.#most) this.tooLarge()
     else if (this.#source?.push(chunk) === false) controller.pause()
   }
 
