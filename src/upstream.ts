@@ -3,7 +3,7 @@ import type { CircuitState } from './circuit-state.ts'
 import type { Call } from './call.ts'
 import type { Env } from './clock.ts'
 import { Endpoint, Endpoints } from './endpoint.ts'
-import { DrainingError, type UpstreamError } from './errors.ts'
+import { DrainingError, StatusError, type UpstreamError } from './errors.ts'
 import { channels } from './events.ts'
 import type { Send } from './layer.ts'
 import { DEFAULTS, type BudgetPolicy, type Policy } from './options.ts'
@@ -102,7 +102,7 @@ export class Upstream {
   readonly #limit: Limit
   readonly #budget: Budget
   readonly #send: Send
-  readonly #errors: { at: number; error: UpstreamError }[] = []
+  readonly #errors: { at: number; error: Pick<UpstreamError, 'code' | 'message'> }[] = []
   #failures = 0
   #drained: (() => void) | undefined
   /** Calls that wait for their next attempt. */
@@ -150,7 +150,9 @@ export class Upstream {
 
   /** Remembers a failure, for whoever asks what is the matter; the oldest makes room. */
   remember(error: UpstreamError, at: number): void {
-    this.#errors[this.#failures++ % REMEMBERED] = { at, error }
+    // A StatusError holds on to the body of its reply, so its words are kept; others put theirs together when asked.
+    const kept = error instanceof StatusError ? { code: error.code, message: error.message } : error
+    this.#errors[this.#failures++ % REMEMBERED] = { at, error: kept }
   }
 
   /** Takes a new policy; circuits, windows, budget and connections stay. */
