@@ -1,4 +1,4 @@
-import type { Reply } from './reply.ts'
+import type { Reply, ReplyHeaders } from './reply.ts'
 import { round, UpstreamError, type CallReport, type Phase } from './upstream-error.ts'
 import type { Sent, Verdict } from './verdict.ts'
 
@@ -175,20 +175,28 @@ export class StatusError extends UpstreamError {
   readonly code = 'ERR_STATUS'
   /** The status of the response. */
   readonly status: number
-  /** The response's headers. Not enumerable and not in `toJSON()`, so that no logger prints a cookie. */
-  declare readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** The first 1,024 bytes of the body as text; not enumerable either. */
-  declare readonly body: string
-  /** The reply it was made of. @internal */
-  declare readonly reply: Reply
+  readonly #reply: Reply
 
   constructor(report: CallReport, reply: Reply) {
     super(report, 'yes', reply.verdict)
     this.status = reply.status
     this.stopped = reply.stopped
-    Object.defineProperty(this, 'headers', { value: reply.headers })
-    Object.defineProperty(this, 'body', { value: reply.excerpt })
-    Object.defineProperty(this, 'reply', { value: reply })
+    this.#reply = reply
+  }
+
+  /** The response's headers. Not among the error's own properties nor in `toJSON()`, so that no logger prints a cookie. */
+  get headers(): ReplyHeaders {
+    return this.#reply.headers
+  }
+
+  /** The first 1,024 bytes of the body as text; kept from loggers, too. */
+  get body(): string {
+    return this.#reply.excerpt
+  }
+
+  /** The reply it was made of. @internal */
+  get reply(): Reply {
+    return this.#reply
   }
 
   protected get summary(): string {
