@@ -70,7 +70,7 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller
     if (this.settled) {
-      // Cancelled while it waited for a connection: this one may take the next request.
+      // Cancelled while it waited for a connection: nothing of it must be sent.
       controller.abort(new Error('cancelled before it was sent'))
       return
     }
