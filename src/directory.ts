@@ -72,7 +72,7 @@ export class Directory {
   /** Lays options over an upstream's own; all or nothing. @throws OptionError */
   configure(name: string, options: UpstreamOptions): void {
     const entry = this.#entry(name)
-    const where = entry.source.source
+    const where = sourceOf(entry.upstream.name)
     checkUpstream(options, where)
     for (const fixed of ['pool', 'url'] as const) {
       if (Object.hasOwn(options, fixed)) {

@@ -198,4 +198,14 @@ describe('configure() takes all or nothing', () => {
     throws(() => client.configure('nobody', {}), /^OptionError: upstream: expected one of api, http:\/\/o, got 'nobody'/)
     throws(() => client.configure('api', null as unknown as UpstreamOptions), /upstreams\.api: expected an object, got null/)
   })
+
+  test('and names the option and its source the same however often, over a pattern too', () => {
+    const client = createClient({ upstreams: { 'api': { url: 'https://a.x' }, 'https://*.x': { redirects: 1 } } })
+    const { source } = client.explain('https://a.x')
+    equal(source, "upstreams.api over upstreams['https://*.x']")
+    for (const deadline of [700, 600]) client.configure('api', { deadline })
+    const after = client.explain('https://a.x')
+    deepEqual([after.source, after.policy.deadline, after.policy.redirects], [source, 600, 1])
+    throws(() => client.configure('api', { deadline: 0 }), /^OptionError: upstreams\.api\.deadline: /)
+  })
 })
