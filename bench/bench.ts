@@ -1,19 +1,9 @@
 // Measures breakwater beside bare undici and its peers: `npm run bench -- --help`.
-import { CommanderError } from 'commander'
+import { fromCommandLine } from '../demo/command-line.ts'
 import { main } from './main.ts'
-import { readSettings, type Settings } from './settings.ts'
+import { readSettings } from './settings.ts'
 
-function settings(): Settings | undefined {
-  try {
-    return readSettings(process.argv.slice(2))
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    process.exitCode = error.exitCode
-    return undefined
-  }
-}
-
-const given = settings()
+const given = fromCommandLine(readSettings)
 if (given !== undefined) {
   try {
     process.exitCode = await main(given)
