@@ -1,8 +1,8 @@
 import { ok } from 'node:assert/strict'
 import path from 'node:path'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import ts from 'typescript'
-import { approved, ROOT } from './approved.ts'
+import { approved, read, ROOT } from './approved.ts'
 
 /*
  * The public surface as a text that people review: every exported name with its kind, and the names of its members. What
@@ -32,7 +32,7 @@ const isPublic = (member: ts.Symbol): boolean => {
     || ts.getJSDocTags(node).some(tag => tag.tagName.text === 'internal'))
 }
 
-const describe = (exported: ts.Symbol, checker: ts.TypeChecker): string => {
+const surfaceOf = (exported: ts.Symbol, checker: ts.TypeChecker): string => {
   const symbol = (exported.flags & ts.SymbolFlags.Alias) === 0 ? exported : checker.getAliasedSymbol(exported)
   // Its own members, those with computed names included; what is inherited stands where it is declared.
   const own = checker.getDeclaredTypeOfSymbol(symbol).getProperties()
@@ -47,19 +47,31 @@ const describe = (exported: ts.Symbol, checker: ts.TypeChecker): string => {
   return [`${only}${kind} ${exported.name}`, ...names.sort()].join('\n')
 }
 
-test('the public surface is what has been reviewed', () => {
-  const index = path.join(ROOT, 'src/index.ts')
+/** The entry points of the package, as `exports` names them, and where each begins. */
+const entries = Object.keys((JSON.parse(read('package.json')) as { exports: Record<string, unknown> }).exports)
+  .filter(name => !name.endsWith('.json'))
+  .map(name => (name === '.' ? { entry: 'core', file: 'src/index.ts' } : { entry: name.slice(2), file: `src/${name.slice(2)}/index.ts` }))
+
+const program = (): ts.Program => {
   const config = ts.getParsedCommandLineOfConfigFile(path.join(ROOT, 'tsconfig.build.json'), {}, {
     ...ts.sys,
     onUnRecoverableConfigFileDiagnostic({ messageText }) {
       throw new Error(ts.flattenDiagnosticMessageText(messageText, '\n'))
     },
   })
-  const program = ts.createProgram([index], config?.options ?? {})
-  const checker = program.getTypeChecker()
-  const module = checker.getSymbolAtLocation(program.getSourceFile(index)!)
-  ok(module, 'index.ts is a module')
-  const names = checker.getExportsOfModule(module).map(symbol => describe(symbol, checker))
-  const byName = (entry: string): string => entry.replace(/^(type of )?(abstract )?\w+ /, '')
-  approved('test/surface/public-api.txt', `${names.sort((a, b) => byName(a) < byName(b) ? -1 : 1).join('\n')}\n`)
+  return ts.createProgram(entries.map(({ file }) => path.join(ROOT, file)), config?.options ?? {})
+}
+
+describe('the public surface is what has been reviewed', () => {
+  const all = program()
+  const checker = all.getTypeChecker()
+  for (const { entry, file } of entries) {
+    test(entry, () => {
+      const module = checker.getSymbolAtLocation(all.getSourceFile(path.join(ROOT, file))!)
+      ok(module, `${file} is a module`)
+      const names = checker.getExportsOfModule(module).map(symbol => surfaceOf(symbol, checker))
+      const byName = (text: string): string => text.replace(/^(type of )?(abstract )?\w+ /, '')
+      approved(`test/surface/public-api/${entry}.txt`, `${names.sort((a, b) => byName(a) < byName(b) ? -1 : 1).join('\n')}\n`)
+    })
+  }
 })
