@@ -70,6 +70,8 @@ export class Call {
   /** When the attempt in flight began, and how long the endpoint usually takes, in ms. */
   attemptAt = 0
   usualLatency = 0
+  /** Header fields that listeners have added to the attempt in flight. */
+  added: HeaderFields | undefined = undefined
   /** ms spent waiting for a permit. */
   queued = 0
   /** The endpoint of the last attempt, which a retry avoids if it can. */

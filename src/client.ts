@@ -1,4 +1,4 @@
-import { systemEnv } from './clock.ts'
+import { systemEnv, type Env } from './clock.ts'
 import { Directory } from './directory.ts'
 import type { Explanation } from './explain.ts'
 import { checkClient, type ClientOptions, type UpstreamOptions } from './options.ts'
@@ -15,6 +15,8 @@ import { replyPromise, Verbs, type ReplyPromise } from './verbs.ts'
  * budgets are its own.
  */
 export class Client extends Verbs<string | URL> implements AsyncDisposable {
+  /** As events and metrics tell it. */
+  readonly name: string
   readonly #directory: Directory
   readonly #sender: Sender
   #closed: Promise<void> | undefined
@@ -25,7 +27,8 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
     checkClient(options)
     // Own properties have been checked; what hangs on a prototype must not be read.
     const own = { ...options }
-    const env = own.env ?? systemEnv
+    this.name = own.name ?? nextName()
+    const env = envOf(own.env ?? systemEnv, this.name)
     this.#directory = new Directory(own, env)
     this.#sender = new Sender(this.#directory, env)
   }
@@ -107,6 +110,13 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
     }
   }
 }
+
+let unnamed = 0
+/** Most processes have one client; what comes after it is told apart at least. */
+const nextName = (): string => (++unnamed === 1 ? 'default' : `default-${unnamed}`)
+
+/** A given one may be of a class: it is asked, not copied. */
+const envOf = (env: Env, client: string): Env => ({ clock: env.clock, random: () => env.random(), client })
 
 /**
  * Makes a client.

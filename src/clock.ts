@@ -34,6 +34,8 @@ export interface Env {
   readonly clock: Clock
   /** Chance. */
   readonly random: Random
+  /** The name of the client whose they are, as events tell it. @internal */
+  readonly client?: string
 }
 
 const TICK = 10

@@ -55,7 +55,7 @@ export class Directory {
     const trace = new Trace(origin, method, target, this.#env.clock.now())
     trace.mark('refused: no place for another upstream', trace.startedAt)
     const error = new LimitExceededError(trace, 'upstreams', this.#max)
-    tellRefused(origin, method, error.code)
+    tellRefused(this.#env, origin, method, error.code)
     throw error
   }
 
@@ -113,7 +113,7 @@ export class Directory {
 
   #add(name: string, origins: readonly string[], options: UpstreamOptions): void {
     const source = this.#policies.forConfigured(options, sourceOf(name), origins[0] ?? '')
-    const upstream = new Upstream(name, origins, source.policy, this.#env)
+    const upstream = new Upstream(name, origins, source.policy, this.#env, true)
     this.#byName.set(name, { upstream, options, source })
     // One that `allow` leaves out can be called by its name only.
     for (const origin of origins) if (this.allows(origin)) this.#byOrigin.set(origin, upstream)

@@ -1,10 +1,43 @@
 import { channel } from 'node:diagnostics_channel'
 import type { CircuitState } from './circuit-state.ts'
+import type { Env } from './clock.ts'
 import type { StopReason } from './upstream-error.ts'
 import type { Verdict } from './verdict.ts'
 
+/** A call begins. Of a refused one too; redirects are calls of their own. */
+export interface CallStartEvent {
+  /** The client's name. */
+  readonly client: string
+  /** The call's number, the same in all events of one call; unique in this process. */
+  readonly call: number
+  /** The upstream's name, or its origin. */
+  readonly upstream: string
+  /** The call's method. */
+  readonly method: string
+  /** The path without its query. */
+  readonly path: string
+}
+
+/** One attempt begins. */
+export interface AttemptStartEvent extends CallStartEvent {
+  /** The origin it goes to. */
+  readonly endpoint: string
+  /** 1 for the first attempt of the call. */
+  readonly attempt: number
+  /**
+   * Sends a header field with this attempt, over one of the same name that the caller or the upstream's options set. For
+   * the time of the event only; later it does nothing.
+   * @throws OptionError for what is no name or value of a header field, and for fields that frame the message.
+   */
+  setHeader(name: string, value: string): void
+}
+
 /** One attempt has ended. Times in ms. */
 export interface AttemptEvent {
+  /** The client's name. */
+  readonly client: string
+  /** The call's number, the same in all events of one call; unique in this process. */
+  readonly call: number
   /** The upstream's name, or its origin. */
   readonly upstream: string
   /** The origin it went to. */
@@ -25,6 +58,10 @@ export interface AttemptEvent {
 
 /** A retry follows. */
 export interface RetryEvent {
+  /** The client's name. */
+  readonly client: string
+  /** The call's number, the same in all events of one call; unique in this process. */
+  readonly call: number
   /** The upstream's name, or its origin. */
   readonly upstream: string
   /** The call's method. */
@@ -37,6 +74,10 @@ export interface RetryEvent {
 
 /** A retry would have been useful but does not follow. */
 export interface RetryStoppedEvent {
+  /** The client's name. */
+  readonly client: string
+  /** The call's number, the same in all events of one call; unique in this process. */
+  readonly call: number
   /** The upstream's name, or its origin. */
   readonly upstream: string
   /** The call's method. */
@@ -49,6 +90,8 @@ export interface RetryStoppedEvent {
 
 /** We refused a call. */
 export interface RefusedEvent {
+  /** The client's name. */
+  readonly client: string
   /** The upstream's name, or its origin. */
   readonly upstream: string
   /** The call's method. */
@@ -59,6 +102,8 @@ export interface RefusedEvent {
 
 /** A circuit changed its state. */
 export interface CircuitEvent {
+  /** The client's name. */
+  readonly client: string
   /** The upstream's name, or its origin. */
   readonly upstream: string
   /** The origin whose circuit it is. */
@@ -73,6 +118,10 @@ export interface CircuitEvent {
 
 /** A call has ended. */
 export interface CallEvent {
+  /** The client's name. */
+  readonly client: string
+  /** The call's number, the same in all events of one call; unique in this process. */
+  readonly call: number
   /** The upstream's name, or its origin. */
   readonly upstream: string
   /** The call's method. */
@@ -81,6 +130,8 @@ export interface CallEvent {
   readonly attempts: number
   /** From its start to the end of the reply's body, in ms. */
   readonly duration: number
+  /** How much of that it waited for a permit, in ms. */
+  readonly queued: number
   /** The status when there was a reply. */
   readonly status?: number
   /** The error's code, or `aborted` when the caller ended the call. */
@@ -89,6 +140,8 @@ export interface CallEvent {
 
 /** An upstream was made, or drained and forgotten. */
 export interface UpstreamEvent {
+  /** The client's name. */
+  readonly client: string
   /** The upstream's name, or its origin. */
   readonly upstream: string
 }
@@ -109,10 +162,14 @@ export interface EventChannel<T extends object> {
 
 /** The channels there are, and what comes over each. */
 export interface Channels {
+  /** `breakwater:call:start`: a call begins. */
+  readonly callStart: EventChannel<CallStartEvent>
   /** `breakwater:call:end`: a call has ended, well or not; a streamed one when its body has. */
   readonly callEnd: EventChannel<CallEvent>
   /** `breakwater:call:refused`: we refused a call ourselves. */
   readonly refused: EventChannel<RefusedEvent>
+  /** `breakwater:attempt:start`: one attempt of a call begins; header fields may be added to it. */
+  readonly attemptStart: EventChannel<AttemptStartEvent>
   /** `breakwater:attempt:end`: one attempt of a call has ended. */
   readonly attemptEnd: EventChannel<AttemptEvent>
   /** `breakwater:retry`: a retry follows after a back-off. */
@@ -131,14 +188,17 @@ const named = <T extends object>(name: string): EventChannel<T> => channel(`brea
 
 /**
  * Every event, as a `node:diagnostics_channel` that anybody may subscribe to by its name. Nothing in a payload holds a
- * header, a body, a query or a credential. A payload is built only when somebody listens.
+ * header, a body, a query or a credential. A payload is built only when somebody listens. They are the process's: each
+ * says whose client it comes from.
  *
  * @example
  * channels.circuit.subscribe(({ upstream, to, reason }) => { log.warn({ upstream, to, reason }) })
  */
 export const channels: Channels = {
+  callStart: named('call:start'),
   callEnd: named('call:end'),
   refused: named('call:refused'),
+  attemptStart: named('attempt:start'),
   attemptEnd: named('attempt:end'),
   retry: named('retry'),
   retryStopped: named('retry:stopped'),
@@ -148,6 +208,6 @@ export const channels: Channels = {
 }
 
 /** Tells of a call that was refused before it became one, if anybody listens. */
-export function tellRefused(upstream: string, method: string, error: string): void {
-  if (channels.refused.hasSubscribers) channels.refused.publish({ upstream, method, error })
+export function tellRefused({ client = '' }: Env, upstream: string, method: string, error: string): void {
+  if (channels.refused.hasSubscribers) channels.refused.publish({ client, upstream, method, error })
 }

@@ -11,7 +11,8 @@ export type { CircuitState } from './circuit-state.ts'
 export type { Clock, Env, Random, Timer } from './clock.ts'
 export type { Blame, LimitKind } from './errors.ts'
 export type {
-  AttemptEvent, CallEvent, Channels, CircuitEvent, EventChannel, RefusedEvent, RetryEvent, RetryStoppedEvent, UpstreamEvent,
+  AttemptEvent, AttemptStartEvent, CallEvent, CallStartEvent, Channels, CircuitEvent, EventChannel, RefusedEvent, RetryEvent,
+  RetryStoppedEvent, UpstreamEvent,
 } from './events.ts'
 export type { Explanation } from './explain.ts'
 export type {

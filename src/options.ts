@@ -178,6 +178,11 @@ export interface NamedUpstreamOptions extends UpstreamOptions {
 /** Options of `createClient()`. */
 export interface ClientOptions extends UpstreamOptions {
   /**
+   * The client's name in events and metrics, by which several clients of one process are told apart.
+   * @default `default` for the first client that has none, `default-2` for the next, and so on
+   */
+  readonly name?: string
+  /**
    * Upstreams by name (with a `url`), by origin (`https://api.example.com`) or by a pattern of origins
    * (`https://*.search.internal`: one label or more in place of the star). Name or exact origin wins over pattern, the
    * longest pattern over the others, any of them over what is set for all.
@@ -399,7 +404,7 @@ const UPSTREAM: Shape = {
 }
 const NAMED: Shape = { ...UPSTREAM, url: (value, where) => (Array.isArray(value) ? list(text) : text)(value, where) }
 const CLIENT: Shape = {
-  ...UPSTREAM, upstreams: record, maxUpstreams: positive, idleTimeout: finiteMs,
+  ...UPSTREAM, name: text, upstreams: record, maxUpstreams: positive, idleTimeout: finiteMs,
   env: (value, where) => {
     record(value, where)
     // The methods of a clock may well be those of its class.
@@ -442,6 +447,18 @@ const CALL: Shape = {
   retry: either(false, shape({
     limit: RETRY.limit as Check, methods: RETRY.methods as Check, statuses: RETRY.statuses as Check,
   })),
+}
+
+/** Fields that say where a message goes, where it ends or what its connection is for. */
+const FRAMING: ReadonlySet<string> = new Set([
+  'connection', 'content-length', 'expect', 'host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade',
+])
+
+/** Checks a header field that a listener adds to an attempt. @throws OptionError */
+export function checkAddedHeader(name: string, value: string): void {
+  const expected = 'the name of a field that does not frame the message'
+  if (typeof name !== 'string' || FRAMING.has(name.toLowerCase())) refuse('setHeader', name, expected)
+  headerFields({ [name]: value }, 'setHeader')
 }
 
 /** Checks the options of one call. @throws OptionError */

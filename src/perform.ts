@@ -1,7 +1,7 @@
 import { Call } from './call.ts'
 import type { Env } from './clock.ts'
 import { OptionError, RejectedError, StatusError, UpstreamError } from './errors.ts'
-import { channels } from './events.ts'
+import { channels, tellRefused } from './events.ts'
 import { DEFAULTS, refuse, type Policy, type RetryPolicy } from './options.ts'
 import { isIdempotent } from './policy/verdict.ts'
 import type { Reply } from './reply.ts'
@@ -18,8 +18,9 @@ export function perform(upstream: Upstream, target: string, request: Request, st
   const { query } = request.options
   const path = query === undefined ? target : withQuery(target, query)
   const trace = new Trace(upstream.name, request.method, path, env.clock.now())
+  if (channels.callStart.hasSubscribers) announce(trace, env)
   // Nothing is made, armed or awaited for a call that no endpoint would admit.
-  if (!upstream.endpoints.admits(trace.startedAt)) return refused(upstream, trace)
+  if (!upstream.endpoints.admits(trace.startedAt)) return refused(upstream, trace, env)
 
   const call = callOf(upstream.policy, path, request, streamed, trace)
   const throwing = request.options.throwOnStatus ?? call.policy.throwOnStatus
@@ -30,24 +31,29 @@ export function perform(upstream: Upstream, target: string, request: Request, st
       if (reply.status >= 400 && throwing) {
         const error = new StatusError(call.trace, reply)
         reply.discard()
-        over(upstream, call, now, error)
+        over(upstream, call, env, now, error)
         throw error
       }
-      if (streamed) reply.whenEnded(error => { over(upstream, call, env.clock.now(), error, reply) })
-      else over(upstream, call, now, undefined, reply)
+      if (streamed) reply.whenEnded(error => { over(upstream, call, env, env.clock.now(), error, reply) })
+      else over(upstream, call, env, now, undefined, reply)
       return reply
     },
     (error: unknown) => {
-      over(upstream, call, env.clock.now(), error)
+      over(upstream, call, env, env.clock.now(), error)
       throw error
     },
   )
 }
 
-function refused(upstream: Upstream, trace: Trace): Promise<never> {
+function announce(trace: Trace, { client = '' }: Env): void {
+  const { number, upstream, method, path } = trace
+  channels.callStart.publish({ client, call: number, upstream, method, path })
+}
+
+function refused(upstream: Upstream, trace: Trace, env: Env): Promise<never> {
   const error = upstream.endpoints.refuse(trace, trace.startedAt)
   upstream.remember(error, trace.startedAt)
-  publish(trace, trace.startedAt, error)
+  publish(trace, env, trace.startedAt, 0, error)
   return rejected(error)
 }
 
@@ -78,23 +84,22 @@ function retryOf(own: NonNullable<CallOptions['retry']>, policy: RetryPolicy | f
   return { ...base, limit, statuses, methods: methods.map(method => method.toUpperCase()) }
 }
 
-function over(upstream: Upstream, call: Call, now: number, error?: unknown, reply?: Reply): void {
+function over(upstream: Upstream, call: Call, env: Env, now: number, error?: unknown, reply?: Reply): void {
   call.over()
   upstream.ended()
   if (error instanceof UpstreamError) upstream.remember(error, now)
-  publish(call.trace, now, error, reply)
+  publish(call.trace, env, now, call.queued, error, reply)
 }
 
-function publish(trace: Trace, now: number, error?: unknown, reply?: Reply): void {
+function publish(trace: Trace, env: Env, now: number, queued: number, error?: unknown, reply?: Reply): void {
   const { upstream, method, attempts, startedAt } = trace
-  if (error instanceof RejectedError && channels.refused.hasSubscribers) {
-    channels.refused.publish({ upstream, method, error: error.code })
-  }
+  if (error instanceof RejectedError) tellRefused(env, upstream, method, error.code)
   if (!channels.callEnd.hasSubscribers) return
+  const { client = '' } = env
   const status = reply?.status ?? (error instanceof StatusError ? error.status : undefined)
   const code = error instanceof UpstreamError || error instanceof OptionError ? error.code : 'aborted'
   channels.callEnd.publish({
-    upstream, method, attempts, duration: now - startedAt,
+    client, call: trace.number, upstream, method, attempts, duration: now - startedAt, queued,
     ...(status === undefined ? {} : { status }), ...(error === undefined ? {} : { error: code }),
   })
 }

@@ -3,12 +3,15 @@ import type { CallReport, TimelineEntry } from './upstream-error.ts'
 /** Entries a timeline keeps; a call with more than that has made its point. */
 const LONGEST = 64
 
+let numbered = 0
+
 /** What happened to one call, kept apart from the call so that an error does not hold on to a body or a header. */
 export class Trace implements CallReport {
   readonly upstream: string
   readonly method: string
   readonly startedAt: number
   attempts = 0
+  #number = 0
   #target: string
   #lastAt: number
   #entries: TimelineEntry[] | undefined
@@ -20,6 +23,12 @@ export class Trace implements CallReport {
     this.#target = target
     this.startedAt = now
     this.#lastAt = now
+  }
+
+  /** The call's number: given when first asked for, so that it costs nothing while nobody listens. */
+  get number(): number {
+    if (this.#number === 0) this.#number = ++numbered
+    return this.#number
   }
 
   get path(): string {

@@ -4,7 +4,7 @@ import type { Call } from './call.ts'
 import type { Env } from './clock.ts'
 import { Endpoint, Endpoints } from './endpoint.ts'
 import { DrainingError, StatusError, type UpstreamError } from './errors.ts'
-import { channels } from './events.ts'
+import { channels, type UpstreamEvent } from './events.ts'
 import type { Send } from './layer.ts'
 import { DEFAULTS, type BudgetPolicy, type Policy } from './options.ts'
 import { endpointPipeline, pipeline } from './pipeline.ts'
@@ -72,6 +72,8 @@ export interface BudgetSnapshot {
 export interface UpstreamSnapshot {
   /** Its name, or its origin if it has none. */
   readonly name: string
+  /** Whether it was configured by name or origin, and so is never forgotten. */
+  readonly configured: boolean
   /** Its addresses, each with a circuit of its own. */
   readonly endpoints: readonly EndpointSnapshot[]
   /** Calls in flight and waiting, and how many may be in flight now. */
@@ -91,6 +93,7 @@ export interface UpstreamSnapshot {
  */
 export class Upstream {
   readonly name: string
+  readonly configured: boolean
   readonly endpoints: Endpoints
   /** When it was last called, on the monotonic clock. */
   lastUsed: number
@@ -105,11 +108,13 @@ export class Upstream {
   readonly #errors: { at: number; error: Pick<UpstreamError, 'code' | 'message'> }[] = []
   #failures = 0
   #drained: (() => void) | undefined
+  #released = false
   /** Calls that wait for their next attempt. */
   readonly #resting = new Set<Call>()
 
-  constructor(name: string, origins: readonly string[], policy: Policy, env: Env) {
+  constructor(name: string, origins: readonly string[], policy: Policy, env: Env, configured = false) {
     this.name = name
+    this.configured = configured
     this.#policy = policy
     this.#env = env
     this.lastUsed = env.clock.now()
@@ -118,7 +123,7 @@ export class Upstream {
     this.endpoints = new Endpoints(origins.map(origin => this.#endpoint(origin, policy)), env)
     const [budget, capacity, endpoints, resting] = [this.#budget, this.#limit, this.endpoints, this.#resting]
     this.#send = pipeline({ env, budget, capacity, endpoints, resting })
-    if (channels.upstreamMade.hasSubscribers) channels.upstreamMade.publish({ upstream: name })
+    if (channels.upstreamMade.hasSubscribers) channels.upstreamMade.publish(this.#event)
   }
 
   get policy(): Policy {
@@ -190,6 +195,7 @@ export class Upstream {
     const { permits } = this.#limit
     return {
       name: this.name,
+      configured: this.configured,
       endpoints: this.endpoints.all.map(endpoint => snapshotOf(endpoint, now)),
       limit: { max: permits.max, inFlight: permits.taken, queued: permits.queued },
       budget: { tokens: this.#budget.tokens, capacity: this.#budget.capacity },
@@ -200,9 +206,16 @@ export class Upstream {
     }
   }
 
+  get #event(): UpstreamEvent {
+    return { client: this.#env.client ?? '', upstream: this.name }
+  }
+
+  /** Once, though it may have been drained and then destroyed. */
   #release(): void {
+    if (this.#released) return
+    this.#released = true
     for (const { circuit } of this.endpoints.all) circuit?.shutdown()
-    if (channels.upstreamGone.hasSubscribers) channels.upstreamGone.publish({ upstream: this.name })
+    if (channels.upstreamGone.hasSubscribers) channels.upstreamGone.publish(this.#event)
   }
 
   #endpoint(origin: string, policy: Policy): Endpoint {
@@ -214,7 +227,7 @@ export class Upstream {
 
   #circuit(origin: string, policy: Exclude<Policy['breaker'], false>): Circuit {
     return new Circuit(policy, this.#env, (from, to, reason) => {
-      if (channels.circuit.hasSubscribers) channels.circuit.publish({ upstream: this.name, endpoint: origin, from, to, reason })
+      if (channels.circuit.hasSubscribers) channels.circuit.publish({ ...this.#event, endpoint: origin, from, to, reason })
     })
   }
 }

@@ -1,8 +1,11 @@
-import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict'
 import diagnostics from 'node:diagnostics_channel'
 import { describe, test } from 'node:test'
-import { channels, createClient, type Client, type ClientOptions, type EventChannel } from '../src/index.ts'
+import {
+  channels, createClient, OptionError, type AttemptStartEvent, type CallEvent, type Client, type ClientOptions, type EventChannel,
+} from '../src/index.ts'
 import { closing, eventually } from './support/check.ts'
+import { testEnv } from './support/clock.ts'
 import { byPath, hold, inTurn, json, startServer, status, type Handler, type TestServer } from './support/server.ts'
 
 type Context = Parameters<typeof closing>[0]
@@ -11,14 +14,23 @@ type Seen = readonly [name: Name, message: Readonly<Record<string, unknown>>]
 
 const all = Object.entries(channels) as unknown as [Name, EventChannel<Record<string, unknown>>][]
 
-/** Listens to these channels, or to all, until the test ends. Times differ each run: any number of ms becomes `ms`. */
+/**
+ * Listens to these channels, or to all, until the test ends. Times differ each run: any number of ms becomes `ms`. Numbers
+ * of calls are those since the test began; the client has no name of its own and is left out.
+ */
 const record = (t: Context, ...names: Name[]): Seen[] => {
   const seen: Seen[] = []
+  const calls: unknown[] = []
   for (const [name, channel] of all) {
     if (names.length > 0 && !names.includes(name)) continue
     const listener = (message: Record<string, unknown>): void => {
-      const times = ['duration', 'delay'].filter(key => typeof message[key] === 'number' && message[key] >= 0)
-      seen.push([name, { ...message, ...Object.fromEntries(times.map(key => [key, 'ms'])) }])
+      const { client, call, setHeader, ...rest } = message
+      match(String(client), /^default/)
+      equal(typeof setHeader, name === 'attemptStart' ? 'function' : 'undefined')
+      if (call !== undefined && !calls.includes(call)) calls.push(call)
+      const number = call === undefined ? {} : { call: calls.indexOf(call) + 1 }
+      const times = ['duration', 'delay', 'queued'].filter(key => typeof message[key] === 'number' && message[key] >= 0)
+      seen.push([name, { ...number, ...rest, ...Object.fromEntries(times.map(key => [key, 'ms'])) }])
     }
     channel.subscribe(listener)
     t.after(async () => { channel.unsubscribe(listener) })
@@ -37,7 +49,8 @@ const ms = 'ms'
 describe('events', () => {
   test('are channels of node:diagnostics_channel, by their names', () => {
     deepEqual(all.map(([, { name }]) => name), [
-      'breakwater:call:end', 'breakwater:call:refused', 'breakwater:attempt:end', 'breakwater:retry', 'breakwater:retry:stopped',
+      'breakwater:call:start', 'breakwater:call:end', 'breakwater:call:refused', 'breakwater:attempt:start',
+      'breakwater:attempt:end', 'breakwater:retry', 'breakwater:retry:stopped',
       'breakwater:circuit', 'breakwater:upstream:made', 'breakwater:upstream:gone',
     ])
     for (const [, channel] of all) equal(diagnostics.channel(channel.name), channel)
@@ -48,9 +61,12 @@ describe('events', () => {
     const seen = record(t)
     await client.upstream('api').put('/x?y', { json: {} })
     const healthy = { attempt: 1, duration: ms, verdict: 'healthy', status: 200 }
+    const call = { call: 1, upstream: 'api', method: 'PUT' }
     deepEqual(seen, [
-      ['attemptEnd', { upstream: 'api', endpoint: url, method: 'PUT', ...healthy }],
-      ['callEnd', { upstream: 'api', method: 'PUT', attempts: 1, duration: ms, status: 200 }],
+      ['callStart', { ...call, path: '/x' }],
+      ['attemptStart', { ...call, path: '/x', endpoint: url, attempt: 1 }],
+      ['attemptEnd', { ...call, endpoint: url, ...healthy }],
+      ['callEnd', { ...call, attempts: 1, duration: ms, queued: ms, status: 200 }],
     ])
   })
 
@@ -58,12 +74,16 @@ describe('events', () => {
     const [client, { url }] = await setUp(t, inTurn(status(503), json({})), { retry: { backoff: 0 } })
     const seen = record(t)
     await client.upstream('api').get('/')
-    const attempt = { upstream: 'api', endpoint: url, method: 'GET', duration: ms }
+    const call = { call: 1, upstream: 'api', method: 'GET' }
+    const attempt = { ...call, endpoint: url }
     deepEqual(seen, [
-      ['attemptEnd', { ...attempt, attempt: 1, verdict: 'gateway', status: 503 }],
-      ['retry', { upstream: 'api', method: 'GET', attempt: 2, delay: ms }],
-      ['attemptEnd', { ...attempt, attempt: 2, verdict: 'healthy', status: 200 }],
-      ['callEnd', { upstream: 'api', method: 'GET', attempts: 2, duration: ms, status: 200 }],
+      ['callStart', { ...call, path: '/' }],
+      ['attemptStart', { ...attempt, path: '/', attempt: 1 }],
+      ['attemptEnd', { ...attempt, duration: ms, attempt: 1, verdict: 'gateway', status: 503 }],
+      ['retry', { ...call, attempt: 2, delay: ms }],
+      ['attemptStart', { ...attempt, path: '/', attempt: 2 }],
+      ['attemptEnd', { ...attempt, duration: ms, attempt: 2, verdict: 'healthy', status: 200 }],
+      ['callEnd', { ...call, attempts: 2, duration: ms, queued: ms, status: 200 }],
     ])
   })
 
@@ -73,12 +93,13 @@ describe('events', () => {
     await failed(client.upstream('api').get('/'))
     await failed(client.upstream('api').post('/'))
     await client.upstream('api').get('/', { retry: false, throwOnStatus: false })
+    const ended = { duration: ms, queued: ms, status: 500 }
     deepEqual(seen, [
-      ['retryStopped', { upstream: 'api', method: 'GET', attempts: 2, reason: 'limit' }],
-      ['callEnd', { upstream: 'api', method: 'GET', attempts: 2, duration: ms, status: 500, error: 'ERR_STATUS' }],
-      ['retryStopped', { upstream: 'api', method: 'POST', attempts: 1, reason: 'not repeatable' }],
-      ['callEnd', { upstream: 'api', method: 'POST', attempts: 1, duration: ms, status: 500, error: 'ERR_STATUS' }],
-      ['callEnd', { upstream: 'api', method: 'GET', attempts: 1, duration: ms, status: 500 }],
+      ['retryStopped', { call: 1, upstream: 'api', method: 'GET', attempts: 2, reason: 'limit' }],
+      ['callEnd', { call: 1, upstream: 'api', method: 'GET', attempts: 2, ...ended, error: 'ERR_STATUS' }],
+      ['retryStopped', { call: 2, upstream: 'api', method: 'POST', attempts: 1, reason: 'not repeatable' }],
+      ['callEnd', { call: 2, upstream: 'api', method: 'POST', attempts: 1, ...ended, error: 'ERR_STATUS' }],
+      ['callEnd', { call: 3, upstream: 'api', method: 'GET', attempts: 1, ...ended }],
     ])
   })
 
@@ -97,12 +118,12 @@ describe('events', () => {
     server.resetConnections()
     await reset
     const attempt = { upstream: 'api', endpoint: server.url, method: 'GET', attempt: 1, duration: ms }
-    const call = { upstream: 'api', method: 'GET', attempts: 1, duration: ms }
+    const call = { upstream: 'api', method: 'GET', attempts: 1, duration: ms, queued: ms }
     deepEqual(seen, [
-      ['attemptEnd', { ...attempt, verdict: 'none' }],
-      ['callEnd', { ...call, error: 'aborted' }],
-      ['attemptEnd', { ...attempt, verdict: 'gateway', error: 'ERR_CONNECTION' }],
-      ['callEnd', { ...call, error: 'ERR_CONNECTION' }],
+      ['attemptEnd', { call: 1, ...attempt, verdict: 'none' }],
+      ['callEnd', { call: 1, ...call, error: 'aborted' }],
+      ['attemptEnd', { call: 2, ...attempt, verdict: 'gateway', error: 'ERR_CONNECTION' }],
+      ['callEnd', { call: 2, ...call, error: 'ERR_CONNECTION' }],
     ])
   })
 
@@ -110,7 +131,8 @@ describe('events', () => {
     const [client] = await setUp(t, json({}))
     const seen = record(t, 'callEnd')
     await failed(client.upstream('api').get('/', { headers: { 'transfer-encoding': 'chunked' } }))
-    deepEqual(seen, [['callEnd', { upstream: 'api', method: 'GET', attempts: 1, duration: ms, error: 'ERR_OPTION' }]])
+    const call = { call: 1, upstream: 'api', method: 'GET', attempts: 1, duration: ms, queued: ms }
+    deepEqual(seen, [['callEnd', { ...call, error: 'ERR_OPTION' }]])
   })
 
   test('tell of a streamed call when its body has ended', async t => {
@@ -153,6 +175,43 @@ describe('events', () => {
     equal(server.hits, 1)
   })
 
+  test('tell how long a call waited for a permit, also in vain', async t => {
+    const gate = hold()
+    const { clock, random } = testEnv()
+    const [client] = await setUp(t, gate.handler, {
+      name: 'waiting', env: { clock, random }, deadline: 100, limit: { max: 1, queueTimeout: 40 },
+    })
+    const waits: number[] = []
+    const listener = ({ queued, client: name }: CallEvent): void => { if (name === 'waiting') waits.push(queued) }
+    channels.callEnd.subscribe(listener)
+    t.after(() => channels.callEnd.unsubscribe(listener))
+    const busy = client.upstream('api').get('/')
+    await eventually(() => gate.waiting === 1)
+    const controller = new AbortController()
+    const inVain = failed(client.upstream('api').get('/'))
+    const aborted = failed(client.upstream('api').get('/', { signal: controller.signal }))
+    await clock.advance(10)
+    controller.abort()
+    await aborted
+    await clock.advance(30)
+    await inVain
+    gate.release()
+    await busy
+    deepEqual(waits, [10, 40, 0])
+  })
+
+  test('tell two clients apart: by the names they were given, else by their turn', async t => {
+    const server = await closing(t, startServer())
+    const names: string[] = []
+    const listener = ({ client }: CallEvent): void => { names.push(client) }
+    channels.callEnd.subscribe(listener)
+    t.after(() => channels.callEnd.unsubscribe(listener))
+    const clients = [createClient({ name: 'a' }), createClient({ name: 'b' }), createClient(), createClient()]
+    for (const client of clients) await (await closing(t, client)).get(server.url)
+    deepEqual(names, clients.map(({ name }) => name))
+    equal(new Set(names).size, 4)
+  })
+
   test('tell of each change of a circuit', async t => {
     const [client, { url }] = await setUp(t, inTurn(status(502), status(502), json({})), {
       retry: false, throwOnStatus: false, breaker: { consecutive: 2, probes: 1, openTime: 1 },
@@ -181,6 +240,50 @@ describe('events', () => {
     const [api, dynamic] = [{ upstream: 'api' }, { upstream: other.url }]
     deepEqual(seen.slice(0, 2), [['upstreamMade', api], ['upstreamMade', dynamic]])
     deepEqual(new Set(seen.slice(2)), new Set([['upstreamGone', api], ['upstreamGone', dynamic]]))
+    await client.destroy()
+    equal(seen.length, 4, 'each goes once')
+  })
+
+  test('let a listener add header fields to each attempt, over those of the caller', async t => {
+    const seen: unknown[] = []
+    const [client] = await setUp(t, (request, response) => {
+      seen.push([request.headers['traceparent'], request.headers['x-of'], request.headers['x-once']])
+      response.writeHead(seen.length === 1 ? 503 : 200).end()
+    }, { retry: { backoff: 0 }, headers: { 'x-of': 'the upstream' } })
+    const add = ({ attempt, setHeader }: AttemptStartEvent): void => {
+      setHeader('TraceParent', `attempt ${attempt}`)
+      if (attempt === 1) setHeader('x-once', 'yes')
+    }
+    channels.attemptStart.subscribe(add)
+    await client.upstream('api').get('/', { headers: { traceparent: 'the caller' } })
+    channels.attemptStart.unsubscribe(add)
+    await client.upstream('api').get('/', { headers: { traceparent: 'the caller' } })
+    deepEqual(seen, [
+      ['attempt 1', 'the upstream', 'yes'], ['attempt 2', 'the upstream', undefined], ['the caller', 'the upstream', undefined],
+    ])
+  })
+
+  test('refuse a header field that would break the message, in the listener and not in the call', async t => {
+    const [client] = await setUp(t, json({}))
+    const bad: [string, string][] = [
+      ['x', 'a\r\nhost: evil'], ['a b', 'x'], ['', 'x'],
+      ['Content-Length', '3'], ['transfer-encoding', 'chunked'], ['host', 'evil'],
+    ]
+    const refusals: unknown[] = []
+    const add = ({ setHeader }: AttemptStartEvent): void => {
+      for (const [name, value] of bad) {
+        try {
+          setHeader(name, value)
+        } catch (error) {
+          refusals.push(error)
+        }
+      }
+    }
+    channels.attemptStart.subscribe(add)
+    t.after(() => channels.attemptStart.unsubscribe(add))
+    deepEqual(await client.upstream('api').get('/').json(), {})
+    equal(refusals.length, bad.length)
+    for (const error of refusals) ok(error instanceof OptionError && !error.message.includes('evil'), String(error))
   })
 
   test('cost nothing while nobody listens', async t => {

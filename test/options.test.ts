@@ -51,6 +51,7 @@ const callable = [[[null, 'null'], [{}, 'an object'], ['f', "'f'"]] as const, 'a
 
 /** Every option with values it must refuse, and what it must say it wants. */
 const WRONG: Record<string, readonly [values: readonly Wrong[], expected: string]> = {
+  'name': [NO_TEXT, 'a string that is not empty'],
   'upstreams': record,
   'allow': [[['all', "'all'"], [true, 'true'], [{}, 'an object'], [null, 'null']],
     "'any', 'configured' or an array of origins and patterns"],

@@ -4,6 +4,7 @@ import type { Endpoint } from '../endpoint.ts'
 import { AttemptTimeoutError, ConnectionError, UpstreamError } from '../errors.ts'
 import { channels } from '../events.ts'
 import type { Layer } from '../layer.ts'
+import { checkAddedHeader, type HeaderFields } from '../options.ts'
 import { retryAfter } from '../policy/retry-after.ts'
 import { verdictOfStatus, verdictOfTimeout } from '../policy/verdict.ts'
 import type { Reply } from '../reply.ts'
@@ -26,7 +27,7 @@ export const attempt = (env: Env, endpoint: Endpoint): Layer => next => {
     const duration = now - call.attemptAt
     if (error === undefined) learn(call, reply, endpoint, duration, clock.stalledAt >= call.attemptAt)
     else call.trace.mark(`attempt ${call.trace.attempts} to ${endpoint.origin} failed: ${nameOf(error)}`, now)
-    if (channels.attemptEnd.hasSubscribers) publish(call, endpoint, duration, reply, error)
+    if (channels.attemptEnd.hasSubscribers) publish(call, endpoint, env, { duration, reply, error })
   }
   return call => {
     if (call.cancelled) return rejected(call.reason)
@@ -35,6 +36,7 @@ export const attempt = (env: Env, endpoint: Endpoint): Layer => next => {
     call.usualLatency = endpoint.latency.usual
     call.lastEndpoint = endpoint
     endpoint.inFlight++
+    call.added = channels.attemptStart.hasSubscribers ? announce(call, endpoint, env) : undefined
     const timeout = timeoutOf(call)
     // The deadline's own timer does for an attempt that may take all that is left.
     call.attemptTimer = call.at + timeout < call.deadlineAt
@@ -78,10 +80,29 @@ const nameOf = (error: unknown): string => {
   return error instanceof UpstreamError ? error.code : 'aborted'
 }
 
-function publish(call: Call, endpoint: Endpoint, duration: number, reply: Reply | undefined, error: unknown): void {
+/** Tells of an attempt about to begin, and takes the header fields that listeners add to it. */
+function announce(call: Call, { origin: endpoint }: Endpoint, { client = '' }: Env): HeaderFields | undefined {
+  const { number, upstream, method, path, attempts } = call.trace
+  let added: HeaderFields | undefined
+  const setHeader = (name: string, value: string): void => {
+    checkAddedHeader(name, value)
+    added = { ...added, [name.toLowerCase()]: value }
+  }
+  channels.attemptStart.publish({ client, call: number, upstream, endpoint, method, path, attempt: attempts, setHeader })
+  return added
+}
+
+interface Outcome {
+  readonly duration: number
+  readonly reply: Reply | undefined
+  readonly error: unknown
+}
+
+function publish(call: Call, endpoint: Endpoint, { client = '' }: Env, { duration, reply, error }: Outcome): void {
+  const { number, upstream, attempts } = call.trace
   const failure = error instanceof UpstreamError ? error : undefined
   channels.attemptEnd.publish({
-    upstream: call.trace.upstream, endpoint: endpoint.origin, method: call.method, attempt: call.trace.attempts, duration,
+    client, call: number, upstream, endpoint: endpoint.origin, method: call.method, attempt: attempts, duration,
     verdict: failure?.verdict ?? (error === undefined ? reply?.verdict ?? 'none' : 'none'),
     ...(reply === undefined ? {} : { status: reply.status }), ...(failure === undefined ? {} : { error: failure.code }),
   })

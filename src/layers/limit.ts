@@ -65,26 +65,25 @@ function inQueue(call: Call, policy: LimitPolicy, { env, permits }: { env: Env; 
   const since = call.at
   call.phase = 'queue'
   return new Promise((resolve, reject) => {
-    const leave = (): void => {
+    const leave = (): number => {
       timer.cancel()
       permits.leave(waiter)
       call.whenCancelled(undefined)
+      const now = env.clock.now()
+      call.queued += now - since
+      return now
     }
     const waiter = permits.wait(() => {
-      leave()
-      const now = env.clock.now()
+      const now = leave()
       call.at = now
-      call.queued += now - since
       call.trace.mark(`waited ${Math.round(now - since)} ms for a permit`, now)
       resolve()
     }, () => {
-      leave()
-      call.trace.mark('refused: displaced from the queue by newer calls', env.clock.now())
+      call.trace.mark('refused: displaced from the queue by newer calls', leave())
       reject(new LimitExceededError(call.trace, 'queue', permits.max))
     }, since)
     const timer = env.clock.after(policy.queueTimeout, () => {
-      leave()
-      call.trace.mark('refused: no permit in time', env.clock.now())
+      call.trace.mark('refused: no permit in time', leave())
       reject(new LimitExceededError(call.trace, 'queue timeout', policy.queueTimeout))
     })
     call.whenCancelled(reason => {

@@ -149,7 +149,9 @@ function pause(wait: number, { env, call, resting }: Parts): Promise<void> {
   resting.add(call)
   trace.mark(`back-off of ${Math.round(wait)} ms`, env.clock.now())
   if (channels.retry.hasSubscribers) {
-    channels.retry.publish({ upstream: trace.upstream, method: call.method, attempt: trace.attempts + 1, delay: wait })
+    const { client = '' } = env
+    const { number, upstream, attempts } = trace
+    channels.retry.publish({ client, call: number, upstream, method: call.method, attempt: attempts + 1, delay: wait })
   }
   call.phase = 'back-off'
   return new Promise((resolve, reject) => {
@@ -171,7 +173,9 @@ function giveUp(last: UpstreamError, stopped: StopReason, { env, call }: Parts):
   const { trace } = call
   trace.mark(`not tried again: ${stopped}`, env.clock.now())
   if (channels.retryStopped.hasSubscribers) {
-    channels.retryStopped.publish({ upstream: trace.upstream, method: call.method, attempts: trace.attempts, reason: stopped })
+    const { client = '' } = env
+    const { number, upstream, attempts } = trace
+    channels.retryStopped.publish({ client, call: number, upstream, method: call.method, attempts, reason: stopped })
   }
   if (last instanceof StatusError) {
     last.reply.stopped = stopped

@@ -397,7 +397,8 @@ suite('it stops, with the last real failure and the reason:', () => {
     t.after(() => channels.retryStopped.unsubscribe(hear))
     const made = begin({ call: { method: 'POST' } })
     await made.answer(reset)
-    deepEqual(events, [{ upstream: 'orders', method: 'POST', attempts: 1, reason: 'not repeatable' }])
+    const call = made.call.trace.number
+    deepEqual(events, [{ client: '', call, upstream: 'orders', method: 'POST', attempts: 1, reason: 'not repeatable' }])
   })
 })
 

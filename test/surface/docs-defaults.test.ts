@@ -49,6 +49,7 @@ describe('defaults', () => {
       'breaker.probeTimeout': 'attemptTimeout, at most 5000',
       'limit.queueTimeout': 'the deadline',
       'pool.connections': 'limit.max',
+      'name': '`default` for the first client that has none, `default-2` for the next, and so on',
     })
     const [short, long] = [policyOf({ deadline: 700 }), policyOf({ deadline: 30_000 })]
     for (const policy of [short, long]) {
