@@ -22,6 +22,7 @@ export interface CallInit {
   readonly body: Body | undefined
   readonly idempotent: boolean
   readonly streamed: boolean
+  readonly decode: boolean
   readonly signal: AbortSignal | undefined
   readonly maxBodySize: number
   /** ms, of this call. */
@@ -47,6 +48,8 @@ export class Call {
   readonly replayable: boolean
   /** Whether the body of the reply is handed over as a stream. */
   readonly streamed: boolean
+  /** Whether a coded body of the reply is decoded. */
+  readonly decode: boolean
   readonly signal: AbortSignal | undefined
   /** Longest body of the reply, in bytes after decoding. */
   readonly maxBodySize: number
@@ -93,6 +96,7 @@ export class Call {
     this.headers = init.headers
     this.body = init.body
     this.streamed = init.streamed
+    this.decode = init.decode
     this.signal = init.signal
     this.maxBodySize = init.maxBodySize
     this.retry = init.retry

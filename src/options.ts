@@ -443,6 +443,7 @@ const CALL: Shape = {
     if (!(value instanceof AbortSignal)) refuse(where, value, 'an AbortSignal')
   },
   deadline: finiteMs, attemptTimeout: finiteMs, throwOnStatus: boolean, maxBodySize: count, idempotencyKey: key,
+  decode: boolean,
   redirects: UPSTREAM.redirects as Check,
   retry: either(false, shape({
     limit: RETRY.limit as Check, methods: RETRY.methods as Check, statuses: RETRY.statuses as Check,

@@ -65,6 +65,7 @@ function callOf(policy: Policy, target: string, request: Request, streamed: bool
     policy, trace, method, target, headers, body, streamed, retry, deadline,
     idempotent: isIdempotent(method, headers?.['idempotency-key'] !== undefined, retry === false ? [] : retry.methods),
     signal: options.signal,
+    decode: options.decode !== false,
     // A stream is not held in memory, so it has no bound unless the call sets one.
     maxBodySize: options.maxBodySize ?? (streamed ? Infinity : policy.maxBodySize),
     attemptTimeout: attemptTimeoutOf(options, deadline, policy),

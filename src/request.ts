@@ -29,6 +29,8 @@ export interface CallOptions {
   readonly throwOnStatus?: boolean
   /** Longest body of the reply, in bytes after decoding. */
   readonly maxBodySize?: number
+  /** Whether a coded body (gzip, deflate, br, zstd) is decoded; if not, it comes as it is on the wire. By default it is. */
+  readonly decode?: boolean
   /** Redirects followed at most. */
   readonly redirects?: number
 }

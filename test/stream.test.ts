@@ -1,11 +1,11 @@
 import { deepEqual, equal, ok, rejects, throws } from 'node:assert/strict'
 import { once } from 'node:events'
-import { text } from 'node:stream/consumers'
+import { buffer, text } from 'node:stream/consumers'
 import { suite, test, type TestContext } from 'node:test'
 import { randomBytes } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import {
-  createClient, DeadlineExceededError, LimitExceededError, ResponseError, StatusError, type Client, type UpstreamSnapshot,
+  createClient, DeadlineExceededError, LimitExceededError, OptionError, ResponseError, StatusError, type Client, type UpstreamSnapshot,
 } from '../src/index.ts'
 import type { ClientOptions } from '../src/options.ts'
 import { closing, eventually, leaks } from './support/check.ts'
@@ -160,6 +160,21 @@ suite('a streamed body that goes wrong', () => {
     const [{ url }, client] = await start(t, stream([body.subarray(0, 40), body.subarray(40)], { 'content-encoding': 'gzip' }))
     equal(await text((await client.stream('GET', url)).body), gunzipSync(body).toString())
   })
+
+  for (const streamed of [true, false]) {
+    test(`keeps its coding if that is wanted, ${streamed ? 'streamed' : 'buffered'}`, async t => {
+      const packed = gzipSync('hello, '.repeat(1_000))
+      const [{ url }, client] = await start(t, status(200, { 'content-encoding': 'gzip' }, packed))
+      // The bound is of what comes, as nothing is unpacked.
+      const options = { decode: false, maxBodySize: packed.length }
+      const reply = await client[streamed ? 'stream' : 'request']('GET', url, options)
+      const body = streamed ? await buffer(reply.body) : reply.bytes()
+      ok(body.equals(packed))
+      equal(reply.headers['content-encoding'], 'gzip')
+      await failure(client.get(url, { decode: false, maxBodySize: packed.length - 1 }), ResponseError)
+      await failure(client.get(url, { decode: 'no' as unknown as boolean }), OptionError)
+    })
+  }
 
   for (const coding of ['identity', 'gzip']) {
     test(`ends with its deadline, unread and unheard (${coding}), and takes nothing else with it`, async () => {

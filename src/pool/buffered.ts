@@ -8,6 +8,7 @@ import { Exchange } from './exchange.ts'
 export class BufferedExchange extends Exchange {
   #status = 0
   #headers: ReplyHeaders = {}
+  #encoding: string | string[] | undefined
   #first: Buffer | undefined
   #rest: Buffer[] | undefined
   #size = 0
@@ -16,7 +17,8 @@ export class BufferedExchange extends Exchange {
   protected begin(_controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     this.#status = status
     this.#headers = headers
-    this.#most = mostOnWire(headers['content-encoding'], this.call.maxBodySize)
+    if (this.call.decode) this.#encoding = headers['content-encoding']
+    this.#most = mostOnWire(this.#encoding, this.call.maxBodySize)
     if (Number(headers['content-length']) > this.#most && this.call.method !== 'HEAD') this.tooLarge()
   }
 
@@ -31,7 +33,7 @@ export class BufferedExchange extends Exchange {
     if (this.settled || this.cutShort()) return
     this.settle()
     const body = this.#rest === undefined ? this.#first : Buffer.concat(this.#rest, this.#size)
-    const encoding = this.#headers['content-encoding']
+    const encoding = this.#encoding
     if (encoding === undefined || body === undefined) this.#complete(body)
     else this.#decode(body, encoding)
   }

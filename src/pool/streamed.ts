@@ -25,8 +25,9 @@ export class StreamedExchange extends Exchange {
         done(error)
       },
     })
-    this.#most = mostOnWire(headers['content-encoding'], this.call.maxBodySize)
-    const codings = codingsOf(headers['content-encoding']) ?? []
+    const encoding = this.call.decode ? headers['content-encoding'] : undefined
+    this.#most = mostOnWire(encoding, this.call.maxBodySize)
+    const codings = codingsOf(encoding) ?? []
     const body = codings.length === 0 || this.call.method === 'HEAD' ? source : this.#decoded(source, codings)
     // It may fail before anybody can listen, or be left unread until its deadline: that must not end the process.
     body.on('error', () => undefined)

@@ -43,7 +43,7 @@ export const callAt = (env: Env, setup: CallSetup = {}): Call => {
   const policy = setup.policy ?? policyOf(setup.options)
   const { deadline, attemptTimeout, retry, maxBodySize } = policy
   return new Call({
-    policy, method, body, streamed, signal, deadline, attemptTimeout, retry, maxBodySize,
+    policy, method, body, streamed, decode: true, signal, deadline, attemptTimeout, retry, maxBodySize,
     trace: new Trace('orders', method, '/things?secret=1', env.clock.now()),
     target: '/things?secret=1',
     headers: undefined,
