@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { Timer } from './clock.ts'
 import type { HeaderFields, Policy, RetryPolicy } from './options.ts'
 import type { Trace } from './trace.ts'
@@ -44,8 +44,6 @@ export class Call {
   readonly body: Body | undefined
   /** Whether sending it twice asks for no more than sending it once. */
   readonly idempotent: boolean
-  /** Whether its body can be sent again. */
-  readonly replayable: boolean
   /** Whether the body of the reply is handed over as a stream. */
   readonly streamed: boolean
   /** Whether a coded body of the reply is decoded. */
@@ -64,6 +62,8 @@ export class Call {
 
   // -- written by layers --
   phase: Phase = 'queue'
+  /** Whether its body can be sent, again or still: one that is consumed as it is sent, until that has begun. */
+  replayable: boolean
   /** When it last went on after a wait, on the monotonic clock: the present, for layers that do not wait. */
   at: number
   /** The leave its attempt in flight has from the endpoint's circuit. */
@@ -101,7 +101,8 @@ export class Call {
     this.maxBodySize = init.maxBodySize
     this.retry = init.retry
     this.idempotent = init.idempotent
-    this.replayable = !isOneShot(init.body)
+    // undici takes a Readable down with a connection that could not be made.
+    this.replayable = !(init.body instanceof Readable)
     this.startedAt = init.trace.startedAt
     this.at = this.startedAt
     this.deadline = init.deadline

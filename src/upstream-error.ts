@@ -3,8 +3,11 @@ import type { Sent, Verdict } from './verdict.ts'
 /** Why no further attempt was made. */
 export type StopReason = 'limit' | 'budget' | 'deadline' | 'not repeatable' | 'circuit open' | 'queue full' | 'draining'
 
-/** What a call is waiting for. */
-export type Phase = 'queue' | 'connect' | 'headers' | 'body' | 'back-off'
+/**
+ * What a call is waiting for. `caller`: for the caller itself, to give more of a streamed request body or to take more of a
+ * streamed reply.
+ */
+export type Phase = 'queue' | 'connect' | 'headers' | 'body' | 'back-off' | 'caller'
 
 /** One line of what happened to a call. */
 export interface TimelineEntry {

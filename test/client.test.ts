@@ -9,6 +9,7 @@ import {
 import type { ClientOptions } from '../src/options.ts'
 import { closing, eventually } from './support/check.ts'
 import { failure } from './support/failure.ts'
+import { closedPort } from './support/hostile.ts'
 import { byPath, echo, hold, inTurn, startServer, status, type Echo, type Handler, type TestServer } from './support/server.ts'
 
 const start = async (t: TestContext, handler: Handler, options: ClientOptions = {}): Promise<[TestServer, Client]> =>
@@ -74,6 +75,22 @@ suite('requests', () => {
     server.handle(status(503))
     const error = await failure(client.put(server.url, { body: Readable.from(['once']) }), StatusError)
     deepEqual([error.stopped, error.attempts, server.hits], ['not repeatable', 1, 3])
+  })
+
+  test('an async iterable that nobody has begun to read can still be sent', async t => {
+    const [server, closed] = [await closing(t, startServer(echo)), await closing(t, closedPort())]
+    const options = { breaker: false, retry: { backoff: 0 }, upstreams: { it: { url: [closed.url, server.url] } } } as const
+    const client = await closing(t, createClient(options))
+    const attempts = new Set<number>()
+    await eventually(async () => {
+      const reply = await client.upstream('it').post('/', { body: pieces() })
+      equal(reply.json<Echo>().body, 'hello')
+      return attempts.add(reply.attempts).has(2)
+    }, { what: 'one met the closed port first' })
+    server.handle(status(503))
+    const { hits } = server
+    const error = await failure(client.put(server.url, { body: pieces() }), StatusError)
+    deepEqual([error.stopped, server.hits], ['not repeatable', hits + 1])
   })
 
   test('a body that fails is the error of who made it, and no evidence', async t => {

@@ -5,7 +5,8 @@ import { suite, test, type TestContext } from 'node:test'
 import { randomBytes } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import {
-  createClient, DeadlineExceededError, LimitExceededError, OptionError, ResponseError, StatusError, type Client, type UpstreamSnapshot,
+  createClient, DeadlineExceededError, LimitExceededError, OptionError,
+  ResponseError, StatusError, type Client, type UpstreamSnapshot,
 } from '../src/index.ts'
 import type { ClientOptions } from '../src/options.ts'
 import { closing, eventually, leaks } from './support/check.ts'
@@ -187,7 +188,8 @@ suite('a streamed body that goes wrong', () => {
       const took = performance.now() - started
       ok(took >= 199 && took < 1_000, `${took} ms: the attempt's own limit ends with the headers`)
       const error = await failure(text(body), DeadlineExceededError)
-      deepEqual([error.phase, error.timeout], ['body', 200])
+      deepEqual([error.phase, error.timeout, error.verdict], ['caller', 200, 'none'], 'it is the reader who was waited for')
+      deepEqual(evidence(client), [0])
       await eventually(() => server.connections + only(client).limit.inFlight + only(client).active === 0)
       await client.close()
       await server.close()

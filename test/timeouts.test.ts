@@ -80,7 +80,10 @@ suite('a deadline is exact to 20 ms, whatever the call waits for', () => {
         ended = true
       }
     }
-    equal((await assertDeadline(() => client.put(server.url, { body }), 'headers')).attempts, 1)
+    const { attempts, verdict } = await assertDeadline(() => client.put(server.url, { body }), 'caller')
+    const error = await failure(client.put(server.url, { body, attemptTimeout: 50, retry: false }), AttemptTimeoutError)
+    deepEqual([attempts, verdict, error.phase, error.verdict], [1, 'none', 'caller', 'none'])
+    equal(client.snapshot()[0]?.endpoints[0]?.calls, 0, 'the upstream is not to blame')
     await eventually(() => server.connections === 0)
     equal(ended, false, 'what a caller awaits is the caller’s')
   })

@@ -69,7 +69,8 @@ function judge(reply: Reply, call: Call, headersAfter: number): void {
 }
 
 function tookTooLong(call: Call, timeout: number, { clock }: Env): AttemptTimeoutError {
-  const verdict = verdictOfTimeout(clock.now() - call.attemptAt, call.usualLatency, clock.stalledAt >= call.attemptAt)
+  const stalled = clock.stalledAt >= call.attemptAt || call.phase === 'caller'
+  const verdict = verdictOfTimeout(clock.now() - call.attemptAt, call.usualLatency, stalled)
   const sent = call.phase === 'connect' && call.trace.attempts === 1 ? 'never' : 'maybe'
   return new AttemptTimeoutError(call.trace, timeout, call.phase, sent, verdict)
 }

@@ -52,7 +52,7 @@ class Wire implements Transport {
   dispatch(call: Call, exchange: Exchange): void {
     let body: ReturnType<typeof sendable> = null
     try {
-      if (call.body !== undefined) body = sendable(call.body, error => { exchange.stop(error) })
+      if (call.body !== undefined) body = sendable(call.body, call, error => { exchange.stop(error) })
     } catch (error) {
       // The caller's factory threw: its own error ends the call, and nothing has begun.
       exchange.stop(error)

@@ -18,7 +18,10 @@ export class StreamedExchange extends Exchange {
 
   protected begin(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     const source = new Readable({
-      read: () => { controller.resume() },
+      read: () => {
+        if (this.call.phase === 'caller') this.call.phase = 'body'
+        controller.resume()
+      },
       destroy: (error, done) => {
         // Destroyed by its reader before the end: nobody wants the rest.
         if (!this.settled && this.controller !== undefined) this.#abandon(error)
@@ -39,7 +42,10 @@ export class StreamedExchange extends Exchange {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length
     if (this.#size > this.#most) this.tooLarge()
-    else if (this.#source?.push(chunk) === false) controller.pause()
+    else if (this.#source?.push(chunk) === false) {
+      this.call.phase = 'caller'
+      controller.pause()
+    }
   }
 
   onResponseEnd(): void {

@@ -76,7 +76,7 @@ suite('the deadline', () => {
   test('speaks against an endpoint that had its usual time, and no other', async () => {
     const cases: [phase: Phase, usual: number, verdict: string][] = [
       ['connect', 0, 'gateway'], ['headers', 500, 'gateway'], ['body', 499, 'gateway'],
-      ['headers', 501, 'none'], ['queue', 0, 'none'], ['back-off', 0, 'none'],
+      ['headers', 501, 'none'], ['queue', 0, 'none'], ['back-off', 0, 'none'], ['caller', 0, 'none'],
     ]
     for (const [phase, usual, verdict] of cases) {
       const { env, inner, send } = setup()
