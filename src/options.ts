@@ -274,8 +274,9 @@ export const DEFAULTS: Defaults = {
 }
 
 /** Says whether a value will do; if not, what was expected. */
-type Check = (value: unknown, where: string) => void
-type Shape = Readonly<Record<string, Check>>
+export type Check = (value: unknown, where: string) => void
+/** What each key of a group must be. */
+export type Shape = Readonly<Record<string, Check>>
 
 /** What a URL's credentials or query would show by, and what would break a line of a log. */
 const UNSHOWABLE = /[@?]|[^ -~]/
@@ -301,7 +302,8 @@ export function refuse(where: string, value: unknown, expected: string): never {
   throw new OptionError(where, describe(value), expected)
 }
 
-const number = (min: number, max: number, expected: string, whole = false): Check => (value, where) => {
+/** A number between two others. */
+export const number = (min: number, max: number, expected: string, whole = false): Check => (value, where) => {
   const fits = typeof value === 'number' && value >= min && value <= max && (!whole || Number.isInteger(value))
   if (!fits) refuse(where, value, expected)
 }
@@ -309,7 +311,8 @@ const ms = number(1, Infinity, 'a number of ms, at least 1, or Infinity')
 const finiteMs = number(1, 2 ** 31 - 1, 'a number of ms from 1 to 2147483647')
 const msOrZero = number(0, 2 ** 31 - 1, 'a number of ms from 0 to 2147483647')
 const count = number(0, Number.MAX_SAFE_INTEGER, 'a whole number, 0 or more', true)
-const positive = number(1, Number.MAX_SAFE_INTEGER, 'a whole number, at least 1', true)
+/** A whole number, at least 1. */
+export const positive: Check = number(1, Number.MAX_SAFE_INTEGER, 'a whole number, at least 1', true)
 const share = number(0, 1, 'a ratio from 0 to 1')
 const rate = number(Number.MIN_VALUE, 1, 'a ratio above 0, up to 1')
 const boolean: Check = (value, where) => {
@@ -330,7 +333,8 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const token: Check = (value, where) => {
   if (typeof value !== 'string' || !TOKEN.test(value)) refuse(where, value, 'a name of RFC 9110 token characters')
 }
-const list = (check: Check): Check => (value, where) => {
+/** An array of things that each pass. */
+export const list = (check: Check): Check => (value, where) => {
   if (!Array.isArray(value)) refuse(where, value, 'an array')
   value.forEach((item, index) => check(item, `${where}[${index}]`))
 }
@@ -343,7 +347,7 @@ const shape = (checks: Shape): Check => (value, where) => {
 }
 
 /** Checks own keys only: what hangs on a prototype is never read. Unknown keys are refused, with all known ones. */
-function checkShape(value: Record<string, unknown>, checks: Shape, where: string): void {
+export function checkShape(value: Record<string, unknown>, checks: Shape, where: string): void {
   const prefix = where === '' ? '' : `${where}.`
   for (const key of Object.keys(value)) {
     const check = Object.hasOwn(checks, key) ? checks[key] : undefined

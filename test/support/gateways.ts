@@ -1,14 +1,12 @@
 import { spawn } from 'node:child_process'
-import {
-  accessSync, closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync,
-} from 'node:fs'
-import { createServer, isIP } from 'node:net'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { eventually } from './check.ts'
 import { accepts, end, running, tieToUs } from './child.ts'
 import { haproxyConfig, nginxConfig, type GatewaySetup } from './gateway-configs.ts'
-import { listen } from './server.ts'
+import { findProgram, freePort, programMissing } from './programs.ts'
 
 /** The gateways a test can put in front of an upstream. */
 export type GatewayName = 'nginx' | 'haproxy'
@@ -38,31 +36,11 @@ export interface Gateway extends AsyncDisposable {
   close(): Promise<void>
 }
 
-const DIRECTORIES = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/sbin']
-
-const find = (name: GatewayName): string | undefined => DIRECTORIES.filter(Boolean).map(dir => join(dir, name))
-  .find(path => {
-    try {
-      accessSync(path, constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
-
 /** Why tests with this gateway cannot run here, for node:test's `skip`; false where they can. */
-export const gatewayMissing = (name: GatewayName): string | false =>
-  find(name) === undefined && `${name} is not installed (on Debian: apt-get install ${name})`
-
-const freePort = async (): Promise<number> => {
-  const probe = createServer()
-  const port = await listen(probe)
-  await new Promise(resolve => { probe.close(resolve) })
-  return port
-}
+export const gatewayMissing = (name: GatewayName): string | false => programMissing(name)
 
 const start = async (name: GatewayName, options: GatewayOptions): Promise<Gateway> => {
-  const binary = find(name)
+  const binary = findProgram(name)
   if (binary === undefined) throw new Error(gatewayMissing(name) || name)
   const dir = mkdtempSync(join(tmpdir(), `breakwater-${name}-`))
   const { hostname, port: upstreamPort } = new URL(options.upstream)

@@ -50,7 +50,7 @@ const TIMELESS_MEMBERS = ['Date.parse', 'Date.UTC']
 const TIME_MODULES = ['node:timers', 'node:timers/promises', 'node:perf_hooks']
 
 /** The only files that may hold a default. */
-const OPTIONS = ['options.ts', 'options/']
+const OPTIONS = ['options.ts', 'options/', 'telemetry/options.ts']
 
 const MAX_LINES = 250
 const MAX_MEDIAN_LINES = 90

@@ -1,0 +1,44 @@
+import { checkShape, list, number, positive, refuse, type Shape } from '../options.ts'
+
+/** What all ways to export metrics have in common. */
+export interface TelemetryOptions {
+  /**
+   * Upstreams with series of their own at most, besides those configured by name or origin. All beyond are told together,
+   * as the upstream `other`. @default 100
+   */
+  readonly maxUpstreams?: number
+  /** Upper bounds of the buckets of durations, in seconds, rising. @default 0.005 to 10, as OpenTelemetry recommends */
+  readonly buckets?: readonly number[]
+}
+
+/** {@link TelemetryOptions}, completed. */
+export type TelemetryPolicy = Required<TelemetryOptions>
+
+const DEFAULTS: TelemetryPolicy = {
+  maxUpstreams: 100,
+  // https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#metric-httpclientrequestduration
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+}
+
+const TELEMETRY: Shape = {
+  maxUpstreams: positive,
+  buckets: (value, where) => {
+    list(number(Number.MIN_VALUE, Number.MAX_VALUE, 'a number of seconds above 0'))(value, where)
+    const bounds = value as readonly number[]
+    if (bounds.length === 0) refuse(`${where}.length`, 0, 'at least one bucket')
+    bounds.forEach((bound, index) => {
+      const before = bounds[index - 1]
+      if (before !== undefined && bound <= before) refuse(`${where}[${index}]`, bound, `more than the ${before} before it`)
+    })
+  },
+}
+
+/** Checks and completes options; `more` says what an exporter has besides. @throws OptionError */
+export function telemetryPolicy<O extends TelemetryOptions>(options: O, more: Shape): O & TelemetryPolicy {
+  if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
+  // Own properties only: what hangs on a prototype is not read.
+  const own = { ...options }
+  checkShape(own as Record<string, unknown>, { ...TELEMETRY, ...more }, '')
+  const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) as O
+  return { ...DEFAULTS, ...given }
+}
