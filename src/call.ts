@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Timer } from './clock.ts'
-import type { HeaderFields, Policy, RetryPolicy } from './options.ts'
+import type { HeaderFields, Policy, Priority, RetryPolicy } from './options.ts'
 import type { Trace } from './trace.ts'
 import type { Phase } from './upstream-error.ts'
 
@@ -29,6 +29,7 @@ export interface CallInit {
   readonly deadline: number
   readonly attemptTimeout: number
   readonly retry: RetryPolicy | false
+  readonly priority: Priority
 }
 
 /**
@@ -52,6 +53,8 @@ export class Call {
   /** Longest body of the reply, in bytes after decoding. */
   readonly maxBodySize: number
   readonly retry: RetryPolicy | false
+  /** How much it matters when there are not enough permits. */
+  readonly priority: Priority
   readonly startedAt: number
   /** Longest time it may take, in ms. */
   readonly deadline: number
@@ -100,6 +103,7 @@ export class Call {
     this.signal = init.signal
     this.maxBodySize = init.maxBodySize
     this.retry = init.retry
+    this.priority = init.priority
     this.idempotent = init.idempotent
     // undici takes a Readable down with a connection that could not be made.
     this.replayable = !(init.body instanceof Readable)

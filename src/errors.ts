@@ -41,7 +41,7 @@ export class CircuitOpenError extends RejectedError {
 }
 
 /** Which bound a call ran into. */
-export type LimitKind = 'permits' | 'queue' | 'queue timeout' | 'upstreams'
+export type LimitKind = 'permits' | 'queue' | 'queue timeout' | 'wait' | 'upstreams'
 
 /** There was no permit, and no place to wait for one or no time left to. */
 export class LimitExceededError extends RejectedError {
@@ -51,8 +51,8 @@ export class LimitExceededError extends RejectedError {
   /** The value of that bound. */
   readonly limit: number
 
-  constructor(report: CallReport, kind: LimitKind, limit: number) {
-    super(report)
+  constructor(report: CallReport, kind: LimitKind, limit: number, retryAfter?: number) {
+    super(report, retryAfter)
     this.kind = kind
     this.limit = limit
   }
@@ -61,7 +61,8 @@ export class LimitExceededError extends RejectedError {
     switch (this.kind) {
       case 'permits': return `all ${this.limit} permits are taken and there is no queue`
       case 'queue': return `all permits are taken and ${this.limit} calls wait already`
-      case 'queue timeout': return `no permit within ${this.limit} ms`
+      case 'queue timeout': return `no permit within ${round(this.limit)} ms`
+      case 'wait': return `a permit is expected in ${round(this.retryAfter ?? Infinity)} ms, too late for this call`
       case 'upstreams': return `all ${this.limit} upstreams are busy or open; raise maxUpstreams`
     }
   }

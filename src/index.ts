@@ -17,7 +17,8 @@ export type {
 export type { Explanation } from './explain.ts'
 export type {
   BreakerOptions, BreakerPolicy, BudgetOptions, BudgetPolicy, ClientOptions, ConnectionTls, DispatcherLike, HeaderFields,
-  LimitOptions, LimitPolicy, NamedUpstreamOptions, Policy, PoolOptions, PoolPolicy, RetryOptions, RetryPolicy, UpstreamOptions,
+  LimitOptions, LimitPolicy, NamedUpstreamOptions, Policy, PoolOptions, PoolPolicy, Priority, RetryOptions, RetryPolicy,
+  UpstreamOptions,
 } from './options.ts'
 export type { Reply, ReplyBody, ReplyHeaders, Timings } from './reply.ts'
 export type { CallOptions, QueryValue } from './request.ts'

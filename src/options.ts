@@ -99,6 +99,9 @@ export interface ConnectionTls extends TlsOptions {
   readonly servername?: string
 }
 
+/** How much a call matters: in overload `background` is shed before `normal`, and `critical` last. */
+export type Priority = 'critical' | 'normal' | 'background'
+
 /** The connections to one endpoint. */
 export interface PoolOptions {
   /** Connections at most; without HTTP/2 `limit.max` is then no more than that by default. @default limit.max */
@@ -165,6 +168,8 @@ export interface UpstreamOptions {
   readonly breaker?: BreakerOptions | false
   /** Calls in flight; false: no limit. */
   readonly limit?: LimitOptions | false
+  /** How much its calls matter when there are not enough permits: who is served first, and who is shed last. @default 'normal' */
+  readonly priority?: Priority
   /** Connections. */
   readonly pool?: PoolOptions
 }
@@ -238,11 +243,14 @@ export interface Policy {
   readonly breaker: BreakerPolicy | false
   /** Calls in flight; false: no limit. */
   readonly limit: LimitPolicy | false
+  /** How much its calls matter. */
+  readonly priority: Priority
   /** Connections. */
   readonly pool: PoolPolicy
 }
 
-interface Defaults extends Pick<Policy, 'deadline' | 'deadlineHeader' | 'throwOnStatus' | 'maxBodySize' | 'redirects'> {
+interface Defaults extends
+  Pick<Policy, 'deadline' | 'deadlineHeader' | 'throwOnStatus' | 'maxBodySize' | 'redirects' | 'priority'> {
   readonly retry: RetryPolicy
   readonly breaker: BreakerPolicy
   readonly limit: Omit<LimitPolicy, 'queueTimeout'>
@@ -257,6 +265,7 @@ export const DEFAULTS: Defaults = {
   throwOnStatus: true,
   maxBodySize: 10_485_760,
   redirects: 0,
+  priority: 'normal',
   retry: {
     limit: 4, methods: [], statuses: [408, 429, 500, 502, 503, 504],
     backoff: 50, throttledBackoff: 1_000, maxBackoff: 20_000,
@@ -392,6 +401,10 @@ const BREAKER: Shape = {
   probes: positive, probeTimeout: finiteMs, probeShare: share, openTime: finiteMs, maxOpenTime: finiteMs, ramp: msOrZero,
   maxHold: msOrZero, holdOn429: boolean,
 }
+const PRIORITIES: readonly unknown[] = ['critical', 'normal', 'background'] satisfies Priority[]
+const priority: Check = (value, where) => {
+  if (!PRIORITIES.includes(value)) refuse(where, value, `one of ${PRIORITIES.join(', ')}`)
+}
 const LIMIT: Shape = { adaptive: boolean, max: positive, queue: count, queueTimeout: ms }
 const POOL: Shape = {
   connections: positive, connectTimeout: finiteMs, idleTimeout: finiteMs, maxIdleTimeout: finiteMs, maxAge: finiteMs,
@@ -404,6 +417,7 @@ const UPSTREAM: Shape = {
   retry: either(false, shape(RETRY)),
   breaker: either(false, shape(BREAKER)),
   limit: either(false, shape(LIMIT)),
+  priority,
   pool: shape(POOL),
 }
 const NAMED: Shape = { ...UPSTREAM, url: (value, where) => (Array.isArray(value) ? list(text) : text)(value, where) }
@@ -449,6 +463,7 @@ const CALL: Shape = {
   deadline: finiteMs, attemptTimeout: finiteMs, throwOnStatus: boolean, maxBodySize: count, idempotencyKey: key,
   decode: boolean,
   redirects: UPSTREAM.redirects as Check,
+  priority,
   retry: either(false, shape({
     limit: RETRY.limit as Check, methods: RETRY.methods as Check, statuses: RETRY.statuses as Check,
   })),

@@ -66,6 +66,7 @@ function callOf(policy: Policy, target: string, request: Request, streamed: bool
     idempotent: isIdempotent(method, headers?.['idempotency-key'] !== undefined, retry === false ? [] : retry.methods),
     signal: options.signal,
     decode: options.decode !== false,
+    priority: options.priority ?? policy.priority,
     // A stream is not held in memory, so it has no bound unless the call sets one.
     maxBodySize: options.maxBodySize ?? (streamed ? Infinity : policy.maxBodySize),
     attemptTimeout: attemptTimeoutOf(options, deadline, policy),

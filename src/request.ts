@@ -1,6 +1,6 @@
 import { isOneShot, type Body } from './call.ts'
 import { OptionError } from './errors.ts'
-import { checkCall, kindOf, refuse, type HeaderFields, type RetryOptions } from './options.ts'
+import { checkCall, kindOf, refuse, type HeaderFields, type Priority, type RetryOptions } from './options.ts'
 
 /** A value of a query: arrays repeat the name, undefined leaves it out. */
 export type QueryValue = string | number | boolean | undefined | readonly (string | number | boolean)[]
@@ -33,6 +33,8 @@ export interface CallOptions {
   readonly decode?: boolean
   /** Redirects followed at most. */
   readonly redirects?: number
+  /** How much it matters when there are not enough permits: who is served first, and who is shed last. */
+  readonly priority?: Priority
 }
 
 /** Call options in the form the client works with. */

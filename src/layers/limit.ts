@@ -1,8 +1,7 @@
 import type { Call } from '../call.ts'
 import type { Env } from '../clock.ts'
-import { LimitExceededError, TimeoutError, type RejectedError } from '../errors.ts'
+import { LimitExceededError, TimeoutError, type LimitKind, type RejectedError } from '../errors.ts'
 import type { Layer } from '../layer.ts'
-import type { LimitPolicy } from '../options.ts'
 import type { Limit } from '../policy/limit.ts'
 import type { Permits } from '../policy/permits.ts'
 import { atEnd, rejected, type Ended } from '../sent.ts'
@@ -41,11 +40,14 @@ export const limit = (env: Env, capacity: Limit, door: Doorkeeper): Layer => nex
     if (!door.admits(call.at)) return rejected(door.refuse(call.trace, call.at))
     if (policy === false) return next(call)
     if (permits.take()) return atEnd(next(call), call, ended)
-    const overloaded = permits.isOverloaded(call.at)
-    const places = overloaded ? Math.min(policy.queue, permits.max) : policy.queue
-    if (overloaded) permits.displace(places)
-    if (permits.queued >= places) return rejected(full(call, policy, permits.max))
-    return inQueue(call, policy, { env, permits }).then(() => {
+    if (policy.queue === 0) return rejected(refusal(call, 'no permit', call.at, 'permits', permits.max))
+    // What is left when the attempt itself has had its time.
+    const patience = Math.min(policy.queueTimeout, call.deadlineAt - call.at - capacity.usual)
+    const expected = capacity.expectedWait(call.priority, call.at)
+    if (expected > patience) return rejected(refusal(call, 'no permit in sight', call.at, 'wait', patience, expected))
+    const places = permits.isOverloaded(call.at) ? Math.min(policy.queue, permits.max) : policy.queue
+    if (!permits.makeRoom(places, call.priority, call.at)) return rejected(refusal(call, 'queue full', call.at, 'queue', places))
+    return inQueue(call, patience, { env, permits }).then(() => {
       if (door.admits(call.at)) return atEnd(next(call), call, ended)
       permits.release(call.at)
       throw door.refuse(call.trace, call.at)
@@ -53,15 +55,13 @@ export const limit = (env: Env, capacity: Limit, door: Doorkeeper): Layer => nex
   }
 }
 
-function full(call: Call, policy: LimitPolicy, max: number): LimitExceededError {
-  call.trace.mark('refused: queue full', call.at)
-  return policy.queue === 0
-    ? new LimitExceededError(call.trace, 'permits', max)
-    : new LimitExceededError(call.trace, 'queue', policy.queue)
+function refusal(call: Call, why: string, now: number, ...bound: [LimitKind, number, number?]): LimitExceededError {
+  call.trace.mark(`refused: ${why}`, now)
+  return new LimitExceededError(call.trace, ...bound)
 }
 
 /** Waits for a permit. Settles at once when the call is ended, and leaves the queue then. */
-function inQueue(call: Call, policy: LimitPolicy, { env, permits }: { env: Env; permits: Permits }): Promise<void> {
+function inQueue(call: Call, patience: number, { env, permits }: { env: Env; permits: Permits }): Promise<void> {
   const since = call.at
   call.phase = 'queue'
   return new Promise((resolve, reject) => {
@@ -79,12 +79,10 @@ function inQueue(call: Call, policy: LimitPolicy, { env, permits }: { env: Env; 
       call.trace.mark(`waited ${Math.round(now - since)} ms for a permit`, now)
       resolve()
     }, () => {
-      call.trace.mark('refused: displaced from the queue by newer calls', leave())
-      reject(new LimitExceededError(call.trace, 'queue', permits.max))
-    }, since)
-    const timer = env.clock.after(policy.queueTimeout, () => {
-      call.trace.mark('refused: no permit in time', leave())
-      reject(new LimitExceededError(call.trace, 'queue timeout', policy.queueTimeout))
+      reject(refusal(call, 'displaced from the queue', leave(), 'queue', permits.queued))
+    }, since, call.priority)
+    const timer = env.clock.after(patience, () => {
+      reject(refusal(call, 'no permit in time', leave(), 'queue timeout', patience))
     })
     call.whenCancelled(reason => {
       leave()

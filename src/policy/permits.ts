@@ -1,28 +1,20 @@
-/** Somebody who waits for a permit: a link of the queue, so that giving up is O(1). */
-export class Waiter {
-  /** @internal */
-  next: Waiter | undefined
-  /** @internal */
-  prev: Waiter | undefined
-  /** @internal */
-  waiting = true
-  readonly granted: () => void
-  readonly displaced: () => void
-
-  constructor(granted: () => void, displaced: () => void) {
-    this.granted = granted
-    this.displaced = displaced
-  }
-}
+import type { Priority } from '../options.ts'
+import { Queue, Waiter } from './queue.ts'
 
 const nothing = (): void => undefined
+/** The queue of each priority; what is served first comes first. */
+const PLACE: Readonly<Record<Priority, number>> = { critical: 0, normal: 1, background: 2 }
+const NO_QUEUES: readonly Queue[] = []
 
 /**
- * Counts permits and keeps a queue of those who wait for one. No timers: who waits brings its own.
+ * Counts permits and keeps queues of those who wait for one. No timers: who waits brings its own.
  *
- * A queue that empties now and then is a burst, and is served in the order of arrival. One that has not been empty for longer
- * than `patience` is overload: most of those in it will not be served in time, and serving the oldest first would make it all of
- * them. Then the newest is served first, as it has the most time left (adaptive LIFO, Maurer, "Fail at Scale", ACM Queue
+ * There is a queue for each priority. The highest that is not empty is served, and the lowest makes room: what is shed is shed
+ * from the bottom.
+ *
+ * Queues that empty now and then are a burst, and are served in the order of arrival. If they have not been empty for longer
+ * than `patience`, that is overload: most of those in them will not be served in time, and serving the oldest first would make it
+ * all of them. Then the newest is served first, as it has the most time left (adaptive LIFO, Maurer, "Fail at Scale", ACM Queue
  * 2015), and the oldest makes room.
  */
 export class Permits {
@@ -30,11 +22,11 @@ export class Permits {
   taken = 0
   /** How many wait. */
   queued = 0
-  /** How long, in ms, the queue may go on without being empty before that is overload. */
+  /** How long, in ms, the queues may go on without being empty before that is overload. */
   patience: number = Infinity
   #max: number
-  #head: Waiter | undefined
-  #tail: Waiter | undefined
+  /** Made when somebody first waits. */
+  #queues = NO_QUEUES
   #waitingSince = 0
 
   constructor(max: number) {
@@ -46,7 +38,7 @@ export class Permits {
     return this.#max
   }
 
-  /** Whether the queue has been waiting for too long to be a burst. */
+  /** Whether the queues have been waiting for too long to be a burst. */
   isOverloaded(now: number): boolean {
     return this.queued > 0 && now - this.#waitingSince > this.patience
   }
@@ -64,36 +56,47 @@ export class Permits {
     this.#grant(now)
   }
 
-  /** Joins the queue; `granted` runs when the permit is theirs, `displaced` if a newer one takes the place. */
-  wait(granted: () => void, displaced: () => void = nothing, now = 0): Waiter {
+  /** Joins the queue of a priority; `granted` runs when the permit is theirs, `displaced` if another one takes the place. */
+  wait(granted: () => void, displaced: () => void = nothing, now = 0, priority: Priority = 'normal'): Waiter {
     if (this.queued === 0) this.#waitingSince = now
+    if (this.#queues === NO_QUEUES) this.#queues = [new Queue(), new Queue(), new Queue()]
     const waiter = new Waiter(granted, displaced)
-    waiter.prev = this.#tail
-    if (this.#tail === undefined) this.#head = waiter
-    else this.#tail.next = waiter
-    this.#tail = waiter
+    this.#queues[PLACE[priority]]?.add(waiter)
     this.queued++
     return waiter
   }
 
   /** Leaves the queue. Nothing happens if the permit has been granted, or it has left before. */
   leave(waiter: Waiter): void {
-    if (!waiter.waiting) return
-    waiter.waiting = false
+    if (waiter.queue === undefined) return
+    waiter.queue.remove(waiter)
     this.queued--
-    if (waiter.prev === undefined) this.#head = waiter.next
-    else waiter.prev.next = waiter.next
-    if (waiter.next === undefined) this.#tail = waiter.prev
-    else waiter.next.prev = waiter.prev
   }
 
-  /** Makes the oldest leave, until fewer than `places` wait. */
-  displace(places: number): void {
-    while (this.#head !== undefined && this.queued >= places) {
-      const oldest = this.#head
-      this.leave(oldest)
-      oldest.displaced()
+  /** How many would be served before a newcomer of this priority, as things are. */
+  ahead(priority: Priority, now: number): number {
+    // In overload the newest of a priority is served first.
+    const last = this.isOverloaded(now) ? PLACE[priority] - 1 : PLACE[priority]
+    let ahead = 0
+    for (let place = 0; place <= last; place++) ahead += this.#queues[place]?.size ?? 0
+    return ahead
+  }
+
+  /**
+   * Makes others leave until fewer than `places` wait: those of a lower priority than the newcomer's, the lowest first; in
+   * overload those of its own, too. @returns whether there is a place now.
+   */
+  makeRoom(places: number, priority: Priority, now: number): boolean {
+    const spared = this.isOverloaded(now) ? PLACE[priority] : PLACE[priority] + 1
+    for (let place = this.#queues.length - 1; place >= spared; place--) {
+      const queue = this.#queues[place]
+      while (queue?.oldest !== undefined && this.queued >= places) {
+        const { oldest } = queue
+        this.leave(oldest)
+        oldest.displaced()
+      }
     }
+    return this.queued < places
   }
 
   /** Changes how many there are. Those above a smaller number are not taken away: they come back in their time. */
@@ -104,7 +107,8 @@ export class Permits {
 
   #grant(now: number): void {
     while (this.taken < this.#max) {
-      const waiter = this.isOverloaded(now) ? this.#tail : this.#head
+      const queue = this.#queues.find(({ size }) => size > 0)
+      const waiter = this.isOverloaded(now) ? queue?.newest : queue?.oldest
       if (waiter === undefined) return
       this.leave(waiter)
       this.taken++

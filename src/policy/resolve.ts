@@ -65,6 +65,7 @@ export function resolve(layers: readonly UpstreamOptions[], where = ''): Policy 
     retry: resolveRetry(given.retry, prefix),
     breaker: resolveBreaker(given.breaker, { deadline, attemptTimeout }, prefix),
     limit,
+    priority: given.priority ?? DEFAULTS.priority,
     pool: resolvePool(given.pool, attemptTimeout, limit, prefix),
   })
 }

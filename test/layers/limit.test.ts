@@ -3,17 +3,17 @@ import { suite, test } from 'node:test'
 import { CircuitOpenError, LimitExceededError } from '../../src/errors.ts'
 import { limit, type Doorkeeper } from '../../src/layers/limit.ts'
 import type { Call } from '../../src/call.ts'
-import type { LimitOptions } from '../../src/options.ts'
+import type { LimitOptions, Priority, UpstreamOptions } from '../../src/options.ts'
 import { Limit } from '../../src/policy/limit.ts'
 import { callAt, judged, outcome, policyOf, refused, streaming } from '../support/calls.ts'
 import { settle } from '../support/check.ts'
 import { testEnv } from '../support/clock.ts'
 import { scripted } from '../support/scripted.ts'
 
-const setup = (options: LimitOptions | false = { max: 1, queue: 2 }) => {
+const setup = (options: LimitOptions | false = { max: 1, queue: 2 }, upstream: UpstreamOptions = {}) => {
   const env = testEnv()
   const inner = scripted()
-  const policy = policyOf({ limit: options === false ? false : { adaptive: false, ...options } })
+  const policy = policyOf({ ...upstream, limit: options === false ? false : { adaptive: false, ...options } })
   const capacity = new Limit(policy.limit)
   const { permits } = capacity
   const door = { open: true, asked: 0, refusals: 0 }
@@ -27,13 +27,16 @@ const setup = (options: LimitOptions | false = { max: 1, queue: 2 }) => {
       return new CircuitOpenError(trace, 'failure rate', 100)
     },
   }
-  const send = limit(env, capacity, doorkeeper)(inner.send)
-  const call = (): Call => callAt(env, { policy })
-  const start = () => {
-    const made = call()
+  const send = limit(env, capacity, doorkeeper)(call => {
+    call.attemptAt = call.at
+    return inner.send(call)
+  })
+  const call = (priority: Priority = 'normal'): Call => callAt(env, { policy, priority })
+  const start = (priority?: Priority) => {
+    const made = call(priority)
     return { call: made, seen: outcome(send(made)) }
   }
-  return { env, inner, permits, door, send, call, start }
+  return { env, inner, capacity, permits, door, send, call, start }
 }
 
 suite('the limit', () => {
@@ -112,6 +115,91 @@ suite('the limit', () => {
     const { inner, start } = setup(false)
     for (let n = 0; n < 1_000; n++) start()
     equal(inner.calls, 1_000)
+  })
+})
+
+suite('a call that cannot be served in time', () => {
+  /** One permit, which is held for 100 ms each time; what is known of that comes from the calls before. */
+  const busy = async (deadline: number, options: LimitOptions = {}) => {
+    const made = setup({ max: 1, queue: 100, ...options }, { deadline, breaker: false })
+    made.start()
+    const first = await made.inner.next()
+    await made.env.clock.advance(100)
+    first.reply(judged())
+    await settle()
+    return made
+  }
+
+  test('is turned away at once, and told how long the wait would have been', async () => {
+    const { env, permits, start } = await busy(350)
+    start()
+    const seen = [start(), start(), start(), start()].map(({ seen }) => seen)
+    await settle()
+    deepEqual(seen.map(({ settled }) => settled), [0, 0, 0, 1])
+    const { error } = seen[3]!
+    ok(error instanceof LimitExceededError)
+    deepEqual([error.kind, error.limit, error.retryAfter, error.sent], ['wait', 350, 400, 'never'])
+    equal(error.message,
+      'GET /things on orders: a permit is expected in 400 ms, too late for this call (no attempt, 0 ms)')
+    deepEqual([permits.queued, env.clock.pending], [3, 3])
+  })
+
+  test('waits while nothing is known of how long permits are held', async () => {
+    const { permits, start } = setup({ max: 1, queue: 100 }, { deadline: 10 })
+    for (let n = 0; n < 20; n++) start()
+    await settle()
+    equal(permits.queued, 19)
+  })
+
+  test('is let in when it matters more than those who wait', async () => {
+    const { start } = await busy(350)
+    for (let n = 0; n < 4; n++) start('background')
+    const [critical, normal] = [start('critical'), start()]
+    const background = start('background')
+    await settle()
+    deepEqual([critical.seen.settled, normal.seen.settled, background.seen.settled], [0, 0, 1])
+  })
+
+  test('leaves the queue when there is no more time for an attempt, not at its deadline', async () => {
+    const { env, inner, permits, start } = setup({ adaptive: true, max: 1, queue: 100 }, { deadline: 350, breaker: false })
+    start()
+    const first = await inner.next()
+    await env.clock.advance(50)
+    first.reply(judged())
+    start()
+    await inner.next()
+    const { seen } = start()
+    await env.clock.advance(299)
+    equal(seen.settled, 0)
+    await env.clock.advance(1)
+    ok(seen.error instanceof LimitExceededError)
+    deepEqual([seen.error.kind, seen.error.limit, permits.queued], ['queue timeout', 300, 0])
+  })
+})
+
+suite('calls of different priority', () => {
+  test('are served by rank', async () => {
+    const { inner, start } = setup({ max: 1, queue: 5 })
+    start()
+    const waiting = [start('background'), start('normal'), start('critical')]
+    ;(await inner.next()).reply(judged())
+    for (const { call } of waiting.reverse()) {
+      const received = await inner.next()
+      equal(received.call, call)
+      received.reply(judged())
+    }
+  })
+
+  test('give way in a full queue: the lower is turned away with an error that says so', async () => {
+    const { start, permits } = setup({ max: 1, queue: 1 })
+    start()
+    const low = start('background')
+    const high = start('critical')
+    await settle()
+    ok(low.seen.error instanceof LimitExceededError)
+    equal(low.seen.error.kind, 'queue')
+    equal(low.seen.error.timeline.at(-1)?.event, 'refused: displaced from the queue')
+    deepEqual([high.seen.settled, permits.queued], [0, 1])
   })
 })
 

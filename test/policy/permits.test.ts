@@ -1,6 +1,9 @@
-import { deepEqual, equal } from 'node:assert/strict'
+import { deepEqual, equal, ok } from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import fc from 'fast-check'
+import type { Priority } from '../../src/options.ts'
 import { Permits } from '../../src/policy/permits.ts'
+import type { Waiter } from '../../src/policy/queue.ts'
 
 suite('permits', () => {
   test('are bounded, and come back', () => {
@@ -124,18 +127,105 @@ suite('permits', () => {
 
     test('the oldest makes room', () => {
       const { permits, log } = overloaded()
-      permits.displace(2)
+      equal(permits.makeRoom(2, 'normal', 150), true)
       deepEqual([log, permits.queued], [['a displaced', 'b displaced'], 1])
     })
 
     test('is over when the queue has been empty', () => {
       const { permits, log } = overloaded()
-      permits.displace(1)
+      equal(permits.makeRoom(1, 'normal', 150), true)
       permits.wait(() => log.push('d'), () => log.push('d displaced'), 200)
       permits.wait(() => log.push('e'), () => log.push('e displaced'), 210)
       equal(permits.isOverloaded(250), false)
       permits.release(250)
       equal(log.at(-1), 'd')
+    })
+  })
+
+  suite('for calls that matter more, or less', () => {
+    /** One permit, taken, and a queue of waiters by priority, in the order of arrival. */
+    const waiting = (...priorities: Priority[]): { permits: Permits; log: string[] } => {
+      const permits = new Permits(1)
+      permits.patience = 100
+      permits.take()
+      const log: string[] = []
+      priorities.forEach((priority, index) => {
+        permits.wait(() => log.push(`${priority} ${index}`), () => log.push(`${priority} ${index} displaced`), index, priority)
+      })
+      return { permits, log }
+    }
+    const serveAll = (permits: Permits, now: number): void => { while (permits.taken > 0) permits.release(now) }
+
+    test('go to the critical first and to the background last, in order of arrival among equals', () => {
+      const { permits, log } = waiting('background', 'normal', 'critical', 'normal', 'critical')
+      serveAll(permits, 50)
+      deepEqual(log, ['critical 2', 'critical 4', 'normal 1', 'normal 3', 'background 0'])
+    })
+
+    test('in overload go to the newest among equals, and still to the critical first', () => {
+      const { permits, log } = waiting('critical', 'normal', 'critical', 'normal')
+      permits.release(200)
+      permits.release(200)
+      deepEqual(log, ['critical 2', 'critical 0'])
+    })
+
+    test('count who is ahead: equals too, unless the newest of them is served first', () => {
+      const { permits } = waiting('background', 'normal', 'normal', 'critical')
+      const ahead = (now: number): number[] =>
+        (['critical', 'normal', 'background'] as const).map(priority => permits.ahead(priority, now))
+      deepEqual([ahead(50), ahead(200)], [[1, 3, 4], [0, 1, 3]])
+    })
+
+    // Who waits, who comes, when there are 3 places: who goes, and whether there is a place then.
+    const cases: readonly [queue: Priority[], newcomer: Priority, now: number, gone: string[], place: boolean][] = [
+      [['normal', 'normal'], 'background', 50, [], true],
+      [['normal', 'normal', 'normal'], 'normal', 50, [], false],
+      [['normal', 'normal', 'normal'], 'background', 50, [], false],
+      [['normal', 'normal', 'normal'], 'critical', 50, ['normal 0 displaced'], true],
+      [['background', 'normal', 'background'], 'normal', 50, ['background 0 displaced'], true],
+      [['background', 'normal', 'background'], 'critical', 50, ['background 0 displaced'], true],
+      [['critical', 'critical', 'critical'], 'critical', 50, [], false],
+      [['critical', 'critical', 'critical'], 'critical', 200, ['critical 0 displaced'], true],
+      [['critical', 'critical', 'critical'], 'normal', 200, [], false],
+      [['critical', 'normal', 'normal'], 'normal', 200, ['normal 1 displaced'], true],
+    ]
+    for (const [queue, newcomer, now, gone, place] of cases) {
+      const when = now > 100 ? 'in overload' : 'in a burst'
+      test(`${newcomer} meets ${queue.join(', ')} ${when}: ${gone.join() || 'nobody goes'}`, () => {
+        const { permits, log } = waiting(...queue)
+        deepEqual([permits.makeRoom(3, newcomer, now), log], [place, gone])
+      })
+    }
+
+    test('never shed a call for one that matters less, and serve by rank, whatever comes and goes', () => {
+      const priority = fc.constantFrom<Priority>('critical', 'normal', 'background')
+      const rank: Record<Priority, number> = { critical: 0, normal: 1, background: 2 }
+      fc.assert(fc.property(fc.array(fc.tuple(priority, fc.boolean(), fc.nat(300)), { maxLength: 60 }), steps => {
+        const permits = new Permits(2)
+        permits.patience = 100
+        const inside = new Map<Waiter, Priority>()
+        let now = 0
+        for (const [given, arrives, pause] of steps) {
+          now += pause
+          if (!arrives) {
+            if (permits.taken > 0) permits.release(now)
+          } else if (!permits.take() && permits.makeRoom(4, given, now)) {
+            const waiter: Waiter = permits.wait(
+              () => {
+                inside.delete(waiter)
+                for (const other of inside.values()) ok(rank[given] <= rank[other], `${given} was served before ${other}`)
+              },
+              () => {
+                inside.delete(waiter)
+                for (const other of inside.values()) ok(rank[given] >= rank[other], `${given} was shed before ${other}`)
+              },
+              now, given,
+            )
+            inside.set(waiter, given)
+          }
+          deepEqual([permits.queued, permits.queued <= 4, permits.taken <= 2], [inside.size, true, true])
+        }
+      }))
     })
   })
 })

@@ -5,7 +5,7 @@ import type { Env } from '../../src/clock.ts'
 import { Endpoint, Endpoints } from '../../src/endpoint.ts'
 import { ConnectionError } from '../../src/errors.ts'
 import type { Send } from '../../src/layer.ts'
-import type { BreakerOptions, BreakerPolicy, BudgetOptions, Policy, UpstreamOptions } from '../../src/options.ts'
+import type { BreakerOptions, BreakerPolicy, BudgetOptions, Policy, Priority, UpstreamOptions } from '../../src/options.ts'
 import { DEFAULTS } from '../../src/options.ts'
 import { endpointPipeline, pipeline } from '../../src/pipeline.ts'
 import { Budget } from '../../src/policy/budget.ts'
@@ -25,6 +25,7 @@ export interface CallSetup {
   readonly streamed?: boolean
   readonly signal?: AbortSignal
   readonly idempotencyKey?: string
+  readonly priority?: Priority
   /** Options of its upstream. */
   readonly options?: UpstreamOptions
   /** The policy of its upstream, where several calls share one. */
@@ -44,6 +45,7 @@ export const callAt = (env: Env, setup: CallSetup = {}): Call => {
   const { deadline, attemptTimeout, retry, maxBodySize } = policy
   return new Call({
     policy, method, body, streamed, decode: true, signal, deadline, attemptTimeout, retry, maxBodySize,
+    priority: setup.priority ?? policy.priority,
     trace: new Trace('orders', method, '/things?secret=1', env.clock.now()),
     target: '/things?secret=1',
     headers: undefined,
