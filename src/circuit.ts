@@ -94,8 +94,14 @@ export class Circuit implements Runs {
     switch (this.state) {
       case 'closed': return Math.max(0, this.#heldUntil - now)
       case 'open': return Math.max(0, this.#heldUntil - now, this.#probeAt - now)
-      default: return this.#probeMayFollow ? Math.max(0, this.#heldUntil - now) : Infinity
+      default: return this.#probed > 0 ? Math.max(0, this.#heldUntil - now) : Infinity
     }
+  }
+
+  /** Whether it will soon admit more calls: a probe has succeeded, or it has closed and the load is ramping up. */
+  isOpening(now: number): boolean {
+    if (this.#isolated || now < this.#heldUntil) return false
+    return this.#breaker?.closed === false ? this.#probed > 0 : this.#ramp.isActive(now)
   }
 
   /** Whether it holds anything worth remembering: anything but a plain closed circuit. */
@@ -107,7 +113,8 @@ export class Circuit implements Runs {
   admits(now: number): boolean {
     if (this.#isolated || now < this.#heldUntil) return false
     if (this.#breaker?.closed !== false) return this.#ramp.admits(now)
-    if (this.#probed > 0 || this.#probing > 0) return this.#probeMayFollow
+    // The first probe goes alone.
+    if (this.#probed > 0 || this.#probing > 0) return this.#probed > 0 && this.#probing + this.#probed < this.#policy.probes
     return now >= this.#probeAt || this.#demanded(now)
   }
 
@@ -118,13 +125,13 @@ export class Circuit implements Runs {
       this.#ramp.enter()
       return this.#generation
     }
-    if (this.#probing === 0 && this.#probed === 0) {
-      this.#generation++
-      this.#refused = 0
-      this.#probing++
-      this.#changed('open', 'half-open', 'probing')
-    } else this.#probing++
+    this.#refused = 0
     this.#lastProbeAt = now
+    this.#probing++
+    if (this.#probing === 1 && this.#probed === 0) {
+      this.#generation++
+      this.#changed('open', 'half-open', 'probing')
+    }
     return -this.#generation
   }
 
@@ -177,11 +184,6 @@ export class Circuit implements Runs {
     this.#breaker = undefined
   }
 
-  /** Whether a half-open circuit has a place for another probe: the first goes alone. */
-  get #probeMayFollow(): boolean {
-    return this.#probed > 0 && this.#probing + this.#probed < this.#policy.probes
-  }
-
   #demanded(now: number): boolean {
     return this.#refused * this.#policy.probeShare >= 1 && now - this.#lastProbeAt >= PROBE_SPACING
   }
@@ -219,10 +221,10 @@ export class Circuit implements Runs {
     }
     this.#breaker.open()
     this.#generation++
-    this.#probing = this.#probed = this.#refused = 0
-    this.#lastProbeAt = now
+    this.#probing = this.#probed = 0
     if (from === 'closed') {
-      this.#rounds = 0
+      this.#refused = this.#rounds = 0
+      this.#lastProbeAt = now
       this.#reason = reason
     }
     // A probe that demand asked for early says nothing about the open time: that goes on as it was.
@@ -237,7 +239,7 @@ export class Circuit implements Runs {
   #close(from: CircuitState, reason: string, now: number, ramp: number): void {
     this.#breaker?.close()
     this.#generation++
-    this.#probing = this.#probed = this.#refused = this.#rounds = 0
+    this.#probing = this.#probed = 0
     this.unhealthy = this.gateway = 0
     this.#ramp.start(this.#policy.probes, ramp, now)
     this.window.clear(now)

@@ -30,14 +30,23 @@ export class Endpoint {
     return this.circuit === undefined || this.circuit.admits(now)
   }
 
+  isOpening(now: number): boolean {
+    return this.circuit?.isOpening(now) === true
+  }
+
   opensIn(now: number): number {
     return this.circuit === undefined ? 0 : this.circuit.opensIn(now)
   }
 
   /** Refuses a call, and counts it as demand for a probe. */
   refuse(trace: Trace, now: number): CircuitOpenError {
+    this.circuit?.refuse()
+    return this.refusal(trace, now)
+  }
+
+  /** Why it does not admit a call. */
+  refusal(trace: Trace, now: number): CircuitOpenError {
     const { circuit } = this
-    circuit?.refuse()
     const opensIn = circuit?.opensIn(now)
     trace.mark('refused: circuit open', now)
     return new CircuitOpenError(trace, circuit?.why(now) ?? 'lost a race', opensIn === Infinity ? undefined : opensIn)
@@ -48,6 +57,7 @@ export class Endpoint {
 export class Endpoints {
   readonly all: readonly Endpoint[]
   readonly #env: Env
+  #turn = 0
 
   constructor(all: readonly Endpoint[], env: Env) {
     this.all = all
@@ -67,13 +77,20 @@ export class Endpoints {
     return false
   }
 
-  /** The refusal by the endpoint that will open first. */
+  /** Whether some endpoint is about to admit more calls. */
+  isOpening(now: number): boolean {
+    for (const endpoint of this.all) if (endpoint.isOpening(now)) return true
+    return false
+  }
+
+  /** The refusal by the endpoint that will open first; as demand for a probe the call counts for one of them, in turns. */
   refuse(trace: Trace, now: number): CircuitOpenError {
-    let soonest = this.all[0] as Endpoint
-    for (const endpoint of this.all) if (endpoint.opensIn(now) < soonest.opensIn(now)) soonest = endpoint
-    // The call is demand for each of them, once.
-    for (const endpoint of this.all) if (endpoint !== soonest) endpoint.circuit?.refuse()
-    return soonest.refuse(trace, now)
+    const { all } = this
+    let soonest = all[0] as Endpoint
+    for (const endpoint of all) if (endpoint.opensIn(now) < soonest.opensIn(now)) soonest = endpoint
+    if (all.length > 1) this.#turn = (this.#turn + 1) % all.length
+    all[this.#turn]?.circuit?.refuse()
+    return soonest.refusal(trace, now)
   }
 
   /**

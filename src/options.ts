@@ -64,7 +64,7 @@ export interface BreakerOptions {
   readonly probes?: number
   /** Longest time a probe may take, in ms. @default attemptTimeout, at most 5000 */
   readonly probeTimeout?: number
-  /** Share of the calls refused while open that are let through as probes, before `openTime` is over. @default 0.01 */
+  /** Share of the calls refused while open that are let through as probes, before `openTime` is over. @default 0.015 */
   readonly probeShare?: number
   /** First open time, in ms; it doubles with each failed probe and is jittered. @default 1000, or maxOpenTime if that is less */
   readonly openTime?: number
@@ -274,7 +274,7 @@ export const DEFAULTS: Defaults = {
   breaker: {
     failureRate: 0.5, minimumCalls: 20, window: 10_000, consecutive: 5,
     slowCallDuration: Infinity, slowCallRate: 0.8,
-    probes: 3, probeTimeout: 5_000, probeShare: 0.01, openTime: 1_000, maxOpenTime: 30_000, ramp: 1_000,
+    probes: 3, probeTimeout: 5_000, probeShare: 0.015, openTime: 1_000, maxOpenTime: 30_000, ramp: 1_000,
     maxHold: 5_000, holdOn429: false,
   },
   limit: { adaptive: true, max: 256, queue: 1_000 },

@@ -19,8 +19,9 @@ export function perform(upstream: Upstream, target: string, request: Request, st
   const path = query === undefined ? target : withQuery(target, query)
   const trace = new Trace(upstream.name, request.method, path, env.clock.now())
   if (channels.callStart.hasSubscribers) announce(trace, env)
-  // Nothing is made, armed or awaited for a call that no endpoint would admit.
-  if (!upstream.endpoints.admits(trace.startedAt)) return refused(upstream, trace, env)
+  // Nothing is made, armed or awaited for a call that no endpoint would admit, now or in a moment.
+  const { endpoints } = upstream
+  if (!endpoints.admits(trace.startedAt) && !endpoints.isOpening(trace.startedAt)) return refused(upstream, trace, env)
 
   const call = callOf(upstream.policy, path, request, streamed, trace)
   const throwing = request.options.throwOnStatus ?? call.policy.throwOnStatus

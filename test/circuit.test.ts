@@ -280,7 +280,7 @@ suite('refusals', () => {
     equal(drive(bench, 1, 20, () => 'gateway'), 5)
   })
 
-  test('ask for probes: at most one in a hundred is let through', () => {
+  test('ask for probes: no larger a share than probeShare is let through', () => {
     for (const rate of [50, 700, 20_000]) {
       const bench = benchOf({}, seededRandom(1))
       trip(bench)
@@ -291,7 +291,7 @@ suite('refusals', () => {
         else refused++
       }
       // Besides those there is one at the end of each open time: 1, 2, 4, 8, 16 and 30 s fit a minute.
-      ok(probes <= refused * 0.01 + 7, `${probes} probes for ${refused} refused at ${rate}/s`)
+      ok(probes <= refused * breakerPolicy().probeShare + 7, `${probes} probes for ${refused} refused at ${rate}/s`)
       ok(probes >= 5, `${probes} probes`)
     }
   })

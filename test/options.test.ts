@@ -98,6 +98,7 @@ const WRONG: Record<string, readonly [values: readonly Wrong[], expected: string
   'limit.max': positive,
   'limit.queue': count,
   'limit.queueTimeout': openMs,
+  'priority': [[...OBJECTS, ['high', "'high'"], [1, '1']], 'one of critical, normal, background'],
   'pool.connections': positive,
   'pool.connectTimeout': ms,
   'pool.idleTimeout': ms,

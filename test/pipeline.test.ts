@@ -412,17 +412,86 @@ suite('the end of a call from outside', () => {
     deepEqual([seen.settled, seen.error, made.upstream.permits.queued], [1, 'gone', 0])
   })
 
-  test('in the moment between a permit and the attempt gives the permit back', async () => {
+  test('as soon as it has its permit ends the attempt that has begun, and gives the permit back', async () => {
     const made = setup({ limit: { max: 1, queue: 5 } })
     const controller = new AbortController()
     made.start()
     const seen = made.start({ signal: controller.signal })
     equal(made.upstream.permits.queued, 1)
-    // As a reply's end does it: the one who waits is granted the permit, and has not gone on yet.
+    // As a reply's end does it: the one who waits is granted the permit, and goes on at once.
     made.upstream.permits.release()
     controller.abort('gone')
     await settle()
-    deepEqual([seen.error, made.upstream.permits.taken, made.inner.calls], ['gone', 0, 1])
+    deepEqual([seen.error, made.upstream.permits.taken, made.inner.calls], ['gone', 0, 2])
+  })
+})
+
+suite('while a circuit closes, step by step,', () => {
+  const breaker = { consecutive: 3, probes: 3, openTime: 1_000, ramp: 10_000 }
+  /** A circuit that is open, at a time when a probe may be made. */
+  const opened = async (options: UpstreamOptions = {}) => {
+    const made = setup({ retry: false, breaker, ...options })
+    for (let n = 0; n < 3; n++) {
+      made.start()
+      const received = await made.inner.next()
+      received.fail(reset(received.call))
+      await settle()
+    }
+    equal(made.upstream.circuit.state, 'open')
+    await made.clock.advance(1_000)
+    return made
+  }
+
+  test('calls that come once a probe has succeeded wait and are served, and none is refused', async () => {
+    const made = await opened()
+    const probe = made.start()
+    const early = made.start()
+    await settle()
+    ok(early.error instanceof CircuitOpenError, 'nobody knows yet whether it is back')
+    ;(await made.inner.next()).reply(replyOf())
+    await settle()
+    equal(probe.reply?.status, 200)
+    const waiting = Array.from({ length: 40 }, () => made.start())
+    let most = 0
+    while (made.inner.open > 0) {
+      most = Math.max(most, made.inner.open)
+      const round = await Promise.all(Array.from({ length: made.inner.open }, () => made.inner.next()))
+      for (const received of round) received.reply(replyOf())
+      await settle()
+    }
+    deepEqual(waiting.map(({ reply }) => reply?.status), waiting.map(() => 200))
+    equal(made.upstream.changes.at(-1), 'half-open > closed')
+    ok(most > 2 && most < 40, `${most} at a time`)
+    assertQuiet(made)
+  })
+
+  test('those who wait are refused when it turns out that it is not back', async () => {
+    const made = await opened()
+    made.start()
+    ;(await made.inner.next()).reply(replyOf())
+    await settle()
+    const probes = [made.start(), made.start()]
+    const waiting = [made.start(), made.start()]
+    const [second, third] = [await made.inner.next(), await made.inner.next()]
+    second.fail(reset(second.call))
+    await settle()
+    for (const { error } of waiting) ok(error instanceof CircuitOpenError)
+    third.reply(replyOf())
+    await settle()
+    deepEqual([probes.map(({ settled }) => settled), made.upstream.circuit.state], [[1, 1], 'open'])
+    assertQuiet(made)
+  })
+
+  test('who may not wait is refused as before', async () => {
+    const made = await opened({ limit: { queue: 0 } })
+    made.start()
+    ;(await made.inner.next()).reply(replyOf())
+    await settle()
+    made.start()
+    made.start()
+    const seen = made.start()
+    await settle()
+    ok(seen.error instanceof CircuitOpenError)
   })
 })
 

@@ -1,29 +1,33 @@
 import type { Call } from '../call.ts'
 import type { Env } from '../clock.ts'
 import { LimitExceededError, TimeoutError, type LimitKind, type RejectedError } from '../errors.ts'
-import type { Layer } from '../layer.ts'
+import type { Layer, Send } from '../layer.ts'
 import type { Limit } from '../policy/limit.ts'
 import type { Permits } from '../policy/permits.ts'
+import type { Reply } from '../reply.ts'
 import { atEnd, rejected, type Ended } from '../sent.ts'
 import type { Trace } from '../trace.ts'
 
 /** Knows whether some endpoint would admit a call, and refuses it if not. */
 export interface Doorkeeper {
   admits(now: number): boolean
+  /** Whether it will admit more in a moment, as those that are in flight come back. */
+  isOpening(now: number): boolean
   refuse(trace: Trace, now: number): RejectedError
 }
 
 /**
  * Takes a permit, or waits for one in a bounded queue; the permit is held until the reply's body ends. A call that no
- * endpoint would admit is refused before it waits, and one that has waited is asked again. This stands outside the
- * breaker: what we refuse ourselves is no evidence about the upstream.
+ * endpoint would admit is refused before it waits, and one that has waited is asked again; but while a circuit closes, step by
+ * step, calls wait for the next step. This stands outside the breaker: what we refuse ourselves is no evidence about the
+ * upstream.
  */
 export const limit = (env: Env, capacity: Limit, door: Doorkeeper): Layer => next => {
   const { permits } = capacity
   const ended: Ended = (call, reply, error) => {
     const now = env.clock.now()
-    // What this process's own standing still has added to the latency means nothing.
-    if (env.clock.stalledAt < call.attemptAt) {
+    // What this process's own standing still has added to the latency means nothing, and a probe does not ask for capacity.
+    if (env.clock.stalledAt < call.attemptAt && call.admission >= 0) {
       capacity.learn({
         // A streamed body is as slow as its reader: its headers count.
         latency: call.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt,
@@ -35,23 +39,28 @@ export const limit = (env: Env, capacity: Limit, door: Doorkeeper): Layer => nex
     }
     permits.release(now)
   }
+  permits.isHeld = now => !door.admits(now) && door.isOpening(now)
+  /** Goes on with a permit in hand. */
+  const enter = (call: Call): Promise<Reply> => {
+    if (door.admits(call.at)) return atEnd(next(call), call, ended)
+    permits.release(call.at)
+    return rejected(door.refuse(call.trace, call.at))
+  }
   return call => {
-    const policy = call.policy.limit
-    if (!door.admits(call.at)) return rejected(door.refuse(call.trace, call.at))
+    const { at, policy: { limit: policy }, priority } = call
+    const admits = door.admits(at)
+    const mayWait = policy !== false && policy.queue > 0
+    if (!admits && !(mayWait && door.isOpening(at))) return rejected(door.refuse(call.trace, at))
     if (policy === false) return next(call)
-    if (permits.take()) return atEnd(next(call), call, ended)
-    if (policy.queue === 0) return rejected(refusal(call, 'no permit', call.at, 'permits', permits.max))
+    if (admits && permits.take()) return atEnd(next(call), call, ended)
+    if (policy.queue === 0) return rejected(refusal(call, 'no permit', at, 'permits', permits.max))
     // What is left when the attempt itself has had its time.
-    const patience = Math.min(policy.queueTimeout, call.deadlineAt - call.at - capacity.usual)
-    const expected = capacity.expectedWait(call.priority, call.at)
-    if (expected > patience) return rejected(refusal(call, 'no permit in sight', call.at, 'wait', patience, expected))
-    const places = permits.isOverloaded(call.at) ? Math.min(policy.queue, permits.max) : policy.queue
-    if (!permits.makeRoom(places, call.priority, call.at)) return rejected(refusal(call, 'queue full', call.at, 'queue', places))
-    return inQueue(call, patience, { env, permits }).then(() => {
-      if (door.admits(call.at)) return atEnd(next(call), call, ended)
-      permits.release(call.at)
-      throw door.refuse(call.trace, call.at)
-    })
+    const patience = Math.min(policy.queueTimeout, call.deadlineAt - at - capacity.usual)
+    const expected = capacity.expectedWait(priority, at)
+    if (expected > patience) return rejected(refusal(call, 'no permit in sight', at, 'wait', patience, expected))
+    const places = permits.isOverloaded(at) ? Math.min(policy.queue, permits.max) : policy.queue
+    if (!permits.makeRoom(places, priority, at)) return rejected(refusal(call, 'queue full', at, 'queue', places))
+    return inQueue(call, patience, { env, permits, enter })
   }
 }
 
@@ -60,8 +69,14 @@ function refusal(call: Call, why: string, now: number, ...bound: [LimitKind, num
   return new LimitExceededError(call.trace, ...bound)
 }
 
-/** Waits for a permit. Settles at once when the call is ended, and leaves the queue then. */
-function inQueue(call: Call, patience: number, { env, permits }: { env: Env; permits: Permits }): Promise<void> {
+interface Queue {
+  readonly env: Env
+  readonly permits: Permits
+  readonly enter: Send
+}
+
+/** Waits for a permit, then goes on. Settles at once when the call is ended, and leaves the queue then. */
+function inQueue(call: Call, patience: number, { env, permits, enter }: Queue): Promise<Reply> {
   const since = call.at
   call.phase = 'queue'
   return new Promise((resolve, reject) => {
@@ -77,7 +92,7 @@ function inQueue(call: Call, patience: number, { env, permits }: { env: Env; per
       const now = leave()
       call.at = now
       call.trace.mark(`waited ${Math.round(now - since)} ms for a permit`, now)
-      resolve()
+      resolve(enter(call))
     }, () => {
       reject(refusal(call, 'displaced from the queue', leave(), 'queue', permits.queued))
     }, since, call.priority)

@@ -46,6 +46,8 @@ export class AdaptiveLimit {
   /** The usual latency, which falls at once and rises slowly. */
   #usual = 0
   #shrunkAt = -Infinity
+  /** When a good reply last came. */
+  #goodAt = -Infinity
   #spanAt = 0
   /** In this span: good replies, their least latency, the most in flight. */
   #good = 0
@@ -81,6 +83,7 @@ export class AdaptiveLimit {
     if (now - this.#spanAt >= SPAN) this.#endSpan(now)
     this.#peak = Math.max(this.#peak, inFlight)
     if (healthy) {
+      this.#goodAt = now
       this.#good++
       this.#least = Math.min(this.#least, latency)
       if (this.#usual === 0 || latency < this.#usual) this.#usual = latency
@@ -99,7 +102,9 @@ export class AdaptiveLimit {
     if (now - this.#shrunkAt < latency) return
     this.#shrunkAt = now
     const needed = HEADROOM * this.#rate * this.#usual
-    this.#limit = Math.max(1, Math.min(this.#limit, Math.max(needed, this.#limit * SHRINK)))
+    // If it is late and nothing has come back well since it was sent, all that was sent after it hangs as well.
+    const isSilent = this.#usual > 0 && latency > TOLERANCE * this.#usual && now - this.#goodAt >= latency
+    this.#limit = Math.max(1, Math.min(this.#limit, Math.max(needed, isSilent ? 0 : this.#limit * SHRINK)))
   }
 
   #endSpan(now: number): void {

@@ -2,6 +2,7 @@ import type { Priority } from '../options.ts'
 import { Queue, Waiter } from './queue.ts'
 
 const nothing = (): void => undefined
+const never = (): boolean => false
 /** The queue of each priority; what is served first comes first. */
 const PLACE: Readonly<Record<Priority, number>> = { critical: 0, normal: 1, background: 2 }
 const NO_QUEUES: readonly Queue[] = []
@@ -24,10 +25,13 @@ export class Permits {
   queued = 0
   /** How long, in ms, the queues may go on without being empty before that is overload. */
   patience: number = Infinity
+  /** Asked before each grant: whether those who wait should go on waiting, though there is a permit. */
+  isHeld: (now: number) => boolean = never
   #max: number
   /** Made when somebody first waits. */
   #queues = NO_QUEUES
   #waitingSince = 0
+  #granting = false
 
   constructor(max: number) {
     this.#max = max
@@ -106,13 +110,20 @@ export class Permits {
   }
 
   #grant(now: number): void {
-    while (this.taken < this.#max) {
-      const queue = this.#queues.find(({ size }) => size > 0)
-      const waiter = this.isOverloaded(now) ? queue?.newest : queue?.oldest
-      if (waiter === undefined) return
-      this.leave(waiter)
-      this.taken++
-      waiter.granted()
+    // What is granted goes on at once, and may end and come back here: those who wait must not pile up on the stack.
+    if (this.queued === 0 || this.#granting) return
+    this.#granting = true
+    try {
+      while (this.taken < this.#max && !this.isHeld(now)) {
+        const queue = this.#queues.find(({ size }) => size > 0)
+        const waiter = this.isOverloaded(now) ? queue?.newest : queue?.oldest
+        if (waiter === undefined) break
+        this.leave(waiter)
+        this.taken++
+        waiter.granted()
+      }
+    } finally {
+      this.#granting = false
     }
   }
 }

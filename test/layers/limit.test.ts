@@ -16,12 +16,13 @@ const setup = (options: LimitOptions | false = { max: 1, queue: 2 }, upstream: U
   const policy = policyOf({ ...upstream, limit: options === false ? false : { adaptive: false, ...options } })
   const capacity = new Limit(policy.limit)
   const { permits } = capacity
-  const door = { open: true, asked: 0, refusals: 0 }
+  const door = { open: true, opening: false, asked: 0, refusals: 0 }
   const doorkeeper: Doorkeeper = {
     admits: () => {
       door.asked++
       return door.open
     },
+    isOpening: () => door.opening,
     refuse: trace => {
       door.refusals++
       return new CircuitOpenError(trace, 'failure rate', 100)
@@ -282,10 +283,10 @@ suite('an open circuit', () => {
     const { inner, door, start } = setup()
     start()
     const { seen } = start()
-    equal(door.asked, 2)
+    const { asked } = door
     ;(await inner.next()).reply(judged())
     ;(await inner.next()).reply(judged())
     await settle()
-    deepEqual([door.asked, seen.reply?.status], [3, 200])
+    deepEqual([door.asked > asked, seen.reply?.status], [true, 200])
   })
 })

@@ -73,6 +73,20 @@ suite('an adaptive limit', () => {
     equal(limit.limit, 56)
   })
 
+  test('falls to what the last good replies needed when nothing comes back any more, not by and by', () => {
+    const limit = new AdaptiveLimit(256)
+    for (let now = 0; now < 1_000; now += 2) limit.record(good(20, 60), now)
+    limit.record(dropped(60), 1_500)
+    ok(limit.limit <= 16, `${limit.limit} permits, for 500 calls/s at 20 ms before that`)
+  })
+
+  test('does not take an upstream that asks for less for one that hangs', () => {
+    const limit = new AdaptiveLimit(256)
+    limit.record(good(20, 90), 0)
+    limit.record({ ...good(1, 90), healthy: false, dropped: true }, 1_000)
+    equal(limit.limit, 75)
+  })
+
   test('falls to one when nothing comes back, and comes up again from there', () => {
     const limit = new AdaptiveLimit(256)
     for (let now = 0; now < 30_000; now += 500) limit.record(dropped(limit.limit), now)

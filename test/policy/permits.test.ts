@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from 'node:assert/strict'
+import { deepEqual, equal, ok, throws } from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import type { Priority } from '../../src/options.ts'
@@ -94,6 +94,45 @@ suite('permits', () => {
     deepEqual([served, permits.taken], [2, 1])
     permits.release()
     deepEqual([served, permits.taken], [3, 1])
+  })
+
+  test('given back in the moment they are granted do not pile up on the stack', () => {
+    const permits = new Permits(1)
+    let served = 0
+    permits.take()
+    for (let n = 0; n < 100_000; n++) {
+      permits.wait(() => {
+        served++
+        permits.release()
+      })
+    }
+    permits.release()
+    deepEqual([served, permits.taken, permits.queued], [100_000, 0, 0])
+  })
+
+  test('are still granted after one who was granted theirs has thrown', () => {
+    const permits = new Permits(1)
+    let served = 0
+    permits.take()
+    permits.wait(() => { throw new Error('a bug') })
+    permits.wait(() => served++)
+    throws(() => permits.release(), /a bug/)
+    permits.release()
+    equal(served, 1)
+  })
+
+  test('are kept while those who wait are held, and granted when they no longer are', () => {
+    const permits = new Permits(2)
+    let [served, held] = [0, true]
+    permits.isHeld = () => held
+    permits.take()
+    permits.wait(() => served++)
+    permits.wait(() => served++)
+    permits.resize(2)
+    deepEqual([served, permits.taken, permits.take()], [0, 1, false])
+    held = false
+    permits.release()
+    deepEqual([served, permits.taken], [2, 2])
   })
 
   test('without a bound are counted all the same', () => {
