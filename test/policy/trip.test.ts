@@ -1,4 +1,4 @@
-import { equal, ok } from 'node:assert/strict'
+import { deepEqual, equal, ok } from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { longestRun, trip, type Runs, type TripReason } from '../../src/policy/trip.ts'
 import { seededRandom } from '../support/clock.ts'
@@ -24,8 +24,8 @@ suite('few calls', () => {
   test('are up to two a second, however long the window is', () => {
     const long = breakerPolicy({ window: 60_000, failureRate: 1 })
     const five = { gateway: 5, unhealthy: 5 }
-    equal(trip({ total: 119, failures: 5, slow: 0 }, five, long), 'consecutive failures')
-    equal(trip({ total: 120, failures: 5, slow: 0 }, five, long), undefined)
+    equal(trip({ total: 119, failures: 65, slow: 0 }, five, long), 'consecutive failures')
+    equal(trip({ total: 120, failures: 65, slow: 0 }, five, long), undefined)
   })
 })
 
@@ -46,6 +46,50 @@ suite('enough calls', () => {
     const bar = longestRun(10_000, policy)
     equal(decide(10_000, bar - 1, { unhealthy: bar - 1 }), undefined)
     equal(decide(10_000, bar, { unhealthy: bar }), 'consecutive failures')
+  })
+})
+
+suite('an upstream that has hardly ever failed', () => {
+  const brief = { ...policy, window: 10_000 }
+  const isDown = (total: number, failures: number, run: number, options = brief): boolean =>
+    trip({ total, failures, slow: 0 }, { gateway: run, unhealthy: run }, options) !== undefined
+
+  test('is down after five gateway errors in a row, not after four, nor after five bad answers', () => {
+    deepEqual([isDown(40, 4, 4), isDown(40, 5, 5)], [false, true])
+    equal(trip({ total: 40, failures: 5, slow: 0 }, { gateway: 0, unhealthy: 5 }, brief), undefined)
+  })
+
+  test('is given a longer run the more often it has failed before', () => {
+    const needed = (before: number): number => {
+      for (let run = 1; ; run++) if (isDown(60, before + run, run)) return run
+    }
+    deepEqual([0, 2, 4, 8, 12].map(needed), [5, 5, 6, 7, 9])
+  })
+
+  test('is not down for failures that came in a quarter of a second', () => {
+    deepEqual([isDown(600, 14, 14), isDown(600, 15, 15)], [false, true])
+    const bar = longestRun(10_000, brief)
+    deepEqual([isDown(10_000, bar - 1, bar - 1), isDown(10_000, bar, bar)], [false, true])
+  })
+
+  test('is down by chance in about one window of a thousand, whatever share of its answers is bad', () => {
+    // The rate has a bar of its own, which has nothing to do with runs.
+    const anyRate = { ...brief, failureRate: 1 }
+    for (const rate of [0.02, 0.1, 0.2, 0.3, 0.4]) {
+      const random = seededRandom(11)
+      let alarms = 0
+      for (let trial = 0; trial < 5_000; trial++) {
+        let [failures, run, isOpen] = [0, 0, false]
+        for (let total = 1; total <= 50; total++) {
+          const isBad = random() < rate
+          if (isBad) failures++
+          run = isBad ? run + 1 : 0
+          isOpen ||= run > 0 && total >= 20 && isDown(total, failures, run, anyRate)
+        }
+        if (isOpen) alarms++
+      }
+      ok(alarms <= 12, `${alarms} of 5000 windows at ${rate}`)
+    }
   })
 })
 
