@@ -13,21 +13,21 @@ interface Job {
 }
 
 /**
- * A fixed number of workers that each take the same time per job, behind a first-in-first-out queue without bound.
- * Nothing is ever taken out of the queue: a caller that has given up costs as much as one that still waits, which is
- * what makes an overloaded service stay overloaded.
+ * A fixed number of workers that each take the same time per job (or one that a function draws), behind a
+ * first-in-first-out queue without bound. Nothing is ever taken out of the queue: a caller that has given up costs as
+ * much as one that still waits, which is what makes an overloaded service stay overloaded.
  */
 export class Capacity {
   readonly #timing: Timing
-  readonly #serviceTime: number
+  readonly #serviceTime: () => number
   #workers: number
   readonly #inHand = new Set<Job>()
   #queue: Job[] = []
   #head = 0
 
-  constructor(workers: number, serviceTime: number, timing: Timing) {
+  constructor(workers: number, serviceTime: number | (() => number), timing: Timing) {
     this.#workers = workers
-    this.#serviceTime = serviceTime
+    this.#serviceTime = typeof serviceTime === 'number' ? () => serviceTime : serviceTime
     this.#timing = timing
   }
 
@@ -67,7 +67,7 @@ export class Capacity {
   #next(freeAt: number): void {
     while (this.#inHand.size < this.#workers && this.queued > 0) {
       const job = this.#take()
-      const due = Math.max(freeAt, job.arrived) + this.#serviceTime
+      const due = Math.max(freeAt, job.arrived) + this.#serviceTime()
       this.#inHand.add(job)
       this.#timing.after(Math.max(0, due - this.#timing.now()), () => {
         if (!this.#inHand.delete(job)) return

@@ -29,7 +29,7 @@ class HeldTime implements Timing {
   }
 }
 
-function model(workers: number, serviceTime: number) {
+function model(workers: number, serviceTime: number | (() => number)) {
   const time = new HeldTime()
   const capacity = new Capacity(workers, serviceTime, time)
   const ended: string[] = []
@@ -52,6 +52,14 @@ suite('a capacity', () => {
     time.advance(40)
     deepEqual(ended, ['a@20', 'b@20', 'c@40', 'd@40', 'e@60'])
     deepEqual([capacity.busy, capacity.queued], [0, 0])
+  })
+
+  test('draws the time of each job, if told to', () => {
+    const times = [30, 10, 5]
+    const { time, ended, add } = model(2, () => times.shift()!)
+    add('a', 'b', 'c')
+    time.advance(30)
+    deepEqual(ended, ['b@10', 'c@15', 'a@30'])
   })
 
   test('is workers / service time per second, no less when timers are late', () => {
