@@ -1,5 +1,7 @@
 import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { fleet } from './fleet/fleet.ts'
 import { installPeers } from './install.ts'
 import { layers } from './layers/layers.ts'
 import { overhead } from './overhead/overhead.ts'
@@ -14,7 +16,7 @@ import type { Settings } from './settings.ts'
 import { INVARIANTS, judge, TARGETS } from './targets.ts'
 
 const RUN: Readonly<Record<PartName, (settings: Settings, progress: Progress) => Promise<Section>>> = {
-  overhead, layers, scale, scenarios,
+  overhead, layers, scale, scenarios, fleet,
 }
 
 /** Dozens of children read the same sources; compiled once, they start twice as fast. */
@@ -37,6 +39,7 @@ export async function main(settings: Settings): Promise<number> {
   stdout.write(`${toTerminal(report, stdout.isTTY && !process.env['NO_COLOR'])}\n`)
   if (settings.json !== undefined) writeFileSync(settings.json, `${JSON.stringify(withoutPictures(report), null, 2)}\n`)
   if (settings.html !== undefined) writeFileSync(settings.html, toHtml(report))
+  if (settings.svg !== undefined) writePictures(settings.svg, sections)
 
   const wrong = defects(sections)
   for (const defect of wrong) stderr.write(`error: ${defect}\n`)
@@ -46,6 +49,12 @@ export async function main(settings: Settings): Promise<number> {
 /** JSON is for figures; what never happened, such as a return to health, is null there. */
 const withoutPictures = (report: Report): Report =>
   ({ ...report, sections: report.sections.map(({ pictures: _, ...section }) => section) })
+
+function writePictures(folder: string, sections: readonly Section[]): void {
+  for (const { name, svg } of sections.flatMap(({ pictures = [] }) => pictures)) {
+    writeFileSync(join(folder, `${name.replaceAll(/[^a-z0-9]+/g, '-')}.svg`), svg)
+  }
+}
 
 /** What no machine may show. */
 function defects(sections: readonly Section[]): string[] {

@@ -12,6 +12,8 @@ export interface Settings {
   readonly rounds?: number
   readonly json?: string
   readonly html?: string
+  /** A folder. */
+  readonly svg?: string
 }
 
 interface Given {
@@ -19,6 +21,8 @@ interface Given {
   readonly rounds?: number
   readonly json?: string
   readonly html?: string
+  /** A folder. */
+  readonly svg?: string
 }
 
 /**
@@ -34,6 +38,7 @@ export function readSettings(args: readonly string[]): Settings {
     .addOption(new Option('--rounds <number>', 'interleaved rounds, of which medians are taken').argParser(positive))
     .addOption(new Option('--json <file>', 'write every figure').argParser(file))
     .addOption(new Option('--html <file>', 'write a page with charts').argParser(file))
+    .addOption(new Option('--svg <folder>', 'write the pictures of the scenarios and of the fleet').argParser(folder))
     .exitOverride()
   command.parse([...args], { from: 'user' })
   const { short = false, ...rest } = command.opts<Given>()
@@ -45,6 +50,11 @@ function positive(text: string): number {
   const value = Number(text)
   if (Number.isInteger(value) && value > 0) return value
   throw new InvalidArgumentError('Expected a whole number, at least 1.')
+}
+
+function folder(path: string): string {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
+  throw new InvalidArgumentError('Expected a folder that exists.')
 }
 
 /** Half an hour is too long to wait for the news that a folder does not exist. */

@@ -78,8 +78,55 @@ const resilience: readonly Target[] = [
   scenario('flaky', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 1.26 }, '1.25'),
 ]
 
+const fleet = (
+  name: string, column: string, what: string, unit: Unit, bound: { atMost: number } | { atLeast: number },
+): Target => ({ figure: `fleet.${name}.${column}`, what: `fleet, ${name}: ${what}`, unit, peers: '', ...bound })
+
+/** A hundred milliseconds of a steady 700 calls/s hold up to 1.4 times their share by chance alone. */
+const NO_SPIKE = { atMost: 1.5 }
+
+/** Everybody comes back after a spell, neither at once nor in waves. */
+const comesBack = (name: string, ms: number): readonly Target[] => [
+  fleet(name, 'back', 'back to 95 %', 'ms', { atMost: ms }),
+  fleet(name, 'peakAfter', 'peak afterwards / offered', 'ratio', NO_SPIKE),
+  fleet(name, 'dip', 'worst second once it is back', 'share', { atLeast: 0.95 }),
+  fleet(name, 'opened', 'circuits opened per client', 'ratio', { atMost: 1.05 }),
+  fleet(name, 'together', 'most probes in 100 ms, of all', 'share', { atMost: 0.1 }),
+]
+
+/** Of fleets in virtual time, where they are the same on every machine: a test holds them. */
+const fleets: readonly Target[] = [
+  ...comesBack('outage', 4_000),
+  fleet('outage', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 0.45 }),
+  fleet('outage', 'peak', 'peak / offered', 'ratio', { atMost: 3.5 }),
+  ...comesBack('long outage', 30_000),
+  fleet('long outage', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 0.06 }),
+  ...comesBack('hang', 6_000),
+  fleet('hang', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 0.5 }),
+  ...comesBack('brown-out', 6_000),
+  fleet('brown-out', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 0.5 }),
+  // At this many clients the least each limit can be is near what the upstream can take: it holds, but not for good.
+  fleet('overload', 'goodput', 'goodput (ideal 66.7 %)', 'share', { atLeast: 0.45 }),
+  fleet('overload', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 0.72 }),
+  fleet('overload', 'worst', 'goodput of the client that fares worst', 'share', { atLeast: 0.1 }),
+  fleet('throttled', 'goodput', 'goodput (ideal 66.7 %)', 'share', { atLeast: 0.6 }),
+  fleet('throttled', 'queue', 'longest queue', 'count', { atMost: 20 }),
+  fleet('throttled', 'opened', 'circuits opened per client', 'ratio', { atMost: 0 }),
+  fleet('throttled', 'fair', 'fairness among the clients', 'ratio', { atLeast: 0.95 }),
+  fleet('flaky', 'goodput', 'goodput', 'share', { atLeast: 0.99 }),
+  fleet('flaky', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 1.26 }),
+  fleet('flaky', 'opened', 'circuits opened per client', 'ratio', { atMost: 0.02 }),
+  fleet('very flaky', 'goodput', 'goodput', 'share', { atLeast: 0.94 }),
+  fleet('very flaky', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 1.45 }),
+  fleet('very flaky', 'opened', 'circuits opened per client', 'ratio', { atMost: 0.2 }),
+  fleet('deploy', 'goodput', 'goodput', 'share', { atLeast: 0.999 }),
+  fleet('deploy', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 1.35 }),
+  fleet('2,000 upstreams', 'spared', 'goodput of the upstreams that are well', 'share', { atLeast: 1 }),
+  ...comesBack('2,000 upstreams', 16_000),
+]
+
 /** The figures to reach. */
-export const TARGETS: readonly Target[] = [...speed, ...resilience]
+export const TARGETS: readonly Target[] = [...speed, ...resilience, ...fleets]
 
 /** What holds on every machine: counts per call, of which more than this is a defect. */
 export const INVARIANTS: readonly Target[] = [

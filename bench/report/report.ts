@@ -33,6 +33,8 @@ export interface Table {
 
 /** A picture made elsewhere. */
 export interface Picture {
+  /** Its own among all pictures; the file it is written to is named after it. */
+  readonly name: string
   readonly title: string
   readonly svg: string
 }
@@ -46,7 +48,7 @@ export interface Section {
 }
 
 /** The parts, in the order they are run. */
-export const PARTS = ['overhead', 'layers', 'scale', 'scenarios'] as const
+export const PARTS = ['overhead', 'layers', 'scale', 'scenarios', 'fleet'] as const
 /** One of {@link PARTS}. */
 export type PartName = typeof PARTS[number]
 

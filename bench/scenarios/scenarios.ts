@@ -38,7 +38,7 @@ export async function scenarios(settings: Settings, progress: Progress): Promise
     }
     tables.push(tableOf(scenario, spans, tracks))
     const svg = chart({ experiment: experimentOf(scenario, spans), tracks, elapsed: () => 0 })
-    pictures.push({ title: `${scenario.name}: ${scenario.about}`, svg })
+    pictures.push({ name: scenario.name, title: `${scenario.name}: ${scenario.about}`, svg })
   }
   progress.end()
   return { part: 'scenarios', title: 'Scenarios: what becomes of the calls when an upstream is sick', tables, pictures }

@@ -1,0 +1,36 @@
+// Simulates fleets for its parent: under the test runner, which watches every promise, it would take four times as long.
+import { answer } from '../process/child.ts'
+import { figuresOfRun, type Figures } from './figures.ts'
+import { planOf } from './plan.ts'
+import { simulate } from './simulate.ts'
+
+/** A plan of `PLANS`, and chance's seed. */
+export interface Task {
+  readonly plan: string
+  readonly seed: number
+  /** Every protection is switched off, and callers try up to five times whatever happens. */
+  readonly bare?: boolean
+}
+
+/** What is told of a run. */
+export interface Told {
+  readonly figures: Figures
+  /** Timers that the clients had armed when all calls were over. */
+  readonly timersLeft: number
+  /** Upstreams the first client knew as each stretch ended, and how many of those had a circuit that was not closed. */
+  readonly known: readonly { readonly upstreams: number; readonly notClosed: number }[]
+}
+
+const BARE = { breaker: false, limit: false, retry: { limit: 4, budget: { capacity: 1e6, cost: 1 } } } as const
+
+async function run({ plan: name, seed, bare }: Task): Promise<Told> {
+  const plan = planOf(name)
+  const known: { upstreams: number; notClosed: number }[] = []
+  const outcome = await simulate(bare === true ? { ...plan, options: BARE } : plan, seed, ([client]) => {
+    const circuits = client!.snapshot().map(({ endpoints }) => endpoints.map(({ circuit }) => circuit))
+    known.push({ upstreams: circuits.length, notClosed: circuits.flat().filter(circuit => circuit !== 'closed').length })
+  })
+  return { figures: figuresOfRun(outcome), timersLeft: outcome.timersLeft, known }
+}
+
+answer({ run })
