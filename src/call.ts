@@ -30,6 +30,8 @@ export interface CallInit {
   readonly attemptTimeout: number
   readonly retry: RetryPolicy | false
   readonly priority: Priority
+  /** What a dispatcher's caller asked for; only the pool, which hands it through, knows what is in it. */
+  readonly relay?: object
 }
 
 /**
@@ -55,6 +57,8 @@ export class Call {
   readonly retry: RetryPolicy | false
   /** How much it matters when there are not enough permits. */
   readonly priority: Priority
+  /** The other side of a call whose response is handed through as it comes, instead of being made a reply's body. */
+  readonly relay: object | undefined
   readonly startedAt: number
   /** Longest time it may take, in ms. */
   readonly deadline: number
@@ -104,6 +108,7 @@ export class Call {
     this.maxBodySize = init.maxBodySize
     this.retry = init.retry
     this.priority = init.priority
+    this.relay = init.relay
     this.idempotent = init.idempotent
     // undici takes a Readable down with a connection that could not be made.
     this.replayable = !(init.body instanceof Readable)

@@ -1,5 +1,7 @@
 import { systemEnv, type Env } from './clock.ts'
+import { Desk } from './desk.ts'
 import { Directory } from './directory.ts'
+import { ClientDispatcher } from './dispatcher.ts'
 import type { Explanation } from './explain.ts'
 import { checkClient, type ClientOptions, type UpstreamOptions } from './options.ts'
 import type { Reply } from './reply.ts'
@@ -7,7 +9,7 @@ import { requestOf, type CallOptions } from './request.ts'
 import { Sender } from './sender.ts'
 import { split, splitPlain } from './target.ts'
 import { UpstreamClient } from './upstream-client.ts'
-import type { UpstreamSnapshot } from './upstream.ts'
+import type { UpstreamSnapshot } from './upstream-snapshot.ts'
 import { replyPromise, Verbs, type ReplyPromise } from './verbs.ts'
 
 /**
@@ -19,6 +21,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   readonly name: string
   readonly #directory: Directory
   readonly #sender: Sender
+  readonly #env: Env
   #closed: Promise<void> | undefined
 
   /** @internal */
@@ -30,6 +33,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
     this.name = own.name ?? nextName()
     const env = envOf(own.env ?? systemEnv, this.name)
     this.#directory = new Directory(own, env)
+    this.#env = env
     this.#sender = new Sender(this.#directory, env)
   }
 
@@ -54,6 +58,17 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   /** The upstream configured under a name or an origin. @throws OptionError if there is none. */
   upstream(name: string): UpstreamClient {
     return new UpstreamClient(this.#directory.named(name), this.#sender)
+  }
+
+  /**
+   * The client as an undici dispatcher, for whatever takes one: its requests are protected as all others are, and streamed
+   * through. A new one with each call; closing it ends its own requests and leaves the client as it is.
+   *
+   * @example
+   * const { statusCode, body } = await request('http://orders.internal/7', { dispatcher: client.dispatcher() })
+   */
+  dispatcher(): ClientDispatcher {
+    return new ClientDispatcher(new Desk(this.#directory, this.#sender, this.#env), this.#directory.events)
   }
 
   /**

@@ -6,6 +6,7 @@ import { checkUpstream, DEFAULTS, refuse, type ClientOptions, type UpstreamOptio
 import { sourceOf } from './origins.ts'
 import { Policies, type PolicySource } from './policies.ts'
 import { mergeOptions } from './policy/resolve.ts'
+import { ConnectionEvents } from './pool/connection-events.ts'
 import { Registry } from './registry.ts'
 import { Trace } from './trace.ts'
 import { Upstream } from './upstream.ts'
@@ -21,6 +22,8 @@ interface Entry {
  * Every upstream of a client: those configured by name or origin, which stay, and the bounded registry of all others.
  */
 export class Directory {
+  /** What becomes of the connections of them all. */
+  readonly events: ConnectionEvents = new ConnectionEvents()
   readonly #env: Env
   readonly #max: number
   readonly #policies: Policies
@@ -50,7 +53,7 @@ export class Directory {
     const found = this.known(origin)
     if (found !== undefined) return found
     const made = this.#registry.add(origin, () =>
-      new Upstream(origin, [origin], this.#policies.forOrigin(origin).policy, this.#env))
+      new Upstream(origin, [origin], this.#policies.forOrigin(origin).policy, this.#env, false, this.events))
     if (made !== undefined) return made
     const trace = new Trace(origin, method, target, this.#env.clock.now())
     trace.mark('refused: no place for another upstream', trace.startedAt)
@@ -113,7 +116,7 @@ export class Directory {
 
   #add(name: string, origins: readonly string[], options: UpstreamOptions): void {
     const source = this.#policies.forConfigured(options, sourceOf(name), origins[0] ?? '')
-    const upstream = new Upstream(name, origins, source.policy, this.#env, true)
+    const upstream = new Upstream(name, origins, source.policy, this.#env, true, this.events)
     this.#byName.set(name, { upstream, options, source })
     // One that `allow` leaves out can be called by its name only.
     for (const origin of origins) if (this.allows(origin)) this.#byOrigin.set(origin, upstream)

@@ -1,6 +1,6 @@
 import type { PolicySource } from './policies.ts'
 import type { Policy } from './options.ts'
-import type { UpstreamSnapshot } from './upstream.ts'
+import type { UpstreamSnapshot } from './upstream-snapshot.ts'
 
 /** What would happen to a call of a URL, and why. */
 export interface Explanation {

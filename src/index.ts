@@ -14,6 +14,7 @@ export type {
   AttemptEvent, AttemptStartEvent, CallEvent, CallStartEvent, Channels, CircuitEvent, EventChannel, RefusedEvent, RetryEvent,
   RetryStoppedEvent, UpstreamEvent,
 } from './events.ts'
+export type { ClientDispatcher } from './dispatcher.ts'
 export type { Explanation } from './explain.ts'
 export type {
   BreakerOptions, BreakerPolicy, BudgetOptions, BudgetPolicy, ClientOptions, ConnectionTls, DispatcherLike, HeaderFields,
@@ -24,6 +25,6 @@ export type { Reply, ReplyBody, ReplyHeaders, Timings } from './reply.ts'
 export type { CallOptions, QueryValue } from './request.ts'
 export type { CallReport, Phase, StopReason, TimelineEntry } from './upstream-error.ts'
 export type { UpstreamClient } from './upstream-client.ts'
-export type { BudgetSnapshot, EndpointSnapshot, LimitSnapshot, RememberedError, UpstreamSnapshot } from './upstream.ts'
+export type { BudgetSnapshot, EndpointSnapshot, LimitSnapshot, RememberedError, UpstreamSnapshot } from './upstream-snapshot.ts'
 export type { ReplyPromise, Verbs } from './verbs.ts'
 export type { Sent, Verdict } from './verdict.ts'

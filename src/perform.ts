@@ -21,7 +21,9 @@ export function perform(upstream: Upstream, target: string, request: Request, st
   if (channels.callStart.hasSubscribers) announce(trace, env)
   // Nothing is made, armed or awaited for a call that no endpoint would admit, now or in a moment.
   const { endpoints } = upstream
-  if (!endpoints.admits(trace.startedAt) && !endpoints.isOpening(trace.startedAt)) return refused(upstream, trace, env)
+  if (!endpoints.admits(trace.startedAt) && !endpoints.isOpening(trace.startedAt)) {
+    return rejected(refusal(upstream, trace, env))
+  }
 
   const call = callOf(upstream.policy, path, request, streamed, trace)
   const throwing = request.options.throwOnStatus ?? call.policy.throwOnStatus
@@ -46,16 +48,18 @@ export function perform(upstream: Upstream, target: string, request: Request, st
   )
 }
 
-function announce(trace: Trace, { client = '' }: Env): void {
+/** Tells that a call has begun. */
+export function announce(trace: Trace, { client = '' }: Env): void {
   const { number, upstream, method, path } = trace
   channels.callStart.publish({ client, call: number, upstream, method, path })
 }
 
-function refused(upstream: Upstream, trace: Trace, env: Env): Promise<never> {
+/** The refusal of a call that no endpoint would admit. */
+export function refusal(upstream: Upstream, trace: Trace, env: Env): UpstreamError {
   const error = upstream.endpoints.refuse(trace, trace.startedAt)
   upstream.remember(error, trace.startedAt)
   publish(trace, env, trace.startedAt, 0, error)
-  return rejected(error)
+  return error
 }
 
 function callOf(policy: Policy, target: string, request: Request, streamed: boolean, trace: Trace): Call {
@@ -87,7 +91,8 @@ function retryOf(own: NonNullable<CallOptions['retry']>, policy: RetryPolicy | f
   return { ...base, limit, statuses, methods: methods.map(method => method.toUpperCase()) }
 }
 
-function over(upstream: Upstream, call: Call, env: Env, now: number, error?: unknown, reply?: Reply): void {
+/** Counts a call that has wholly ended, and tells of it. */
+export function over(upstream: Upstream, call: Call, env: Env, now: number, error?: unknown, reply?: Reply): void {
   call.over()
   upstream.ended()
   if (error instanceof UpstreamError) upstream.remember(error, now)

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { StopReason } from './upstream-error.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -21,6 +21,14 @@ const EXCERPT = 1_024
 
 /** A reply's body: bytes that are all there, or a stream of them. */
 export type ReplyBody = Buffer | Readable
+
+/** A body that is handed through to the caller of a dispatcher, and never stands on a reply. */
+export interface RelayedBody {
+  /** This is the response the caller gets: all of it may go on. */
+  handOn(): void
+  /** It is not; unless nothing better follows. */
+  discard(): void
+}
 
 /**
  * What an upstream answered.
@@ -50,18 +58,20 @@ export class Reply {
   total = 0
   #bytes: Buffer
   #stream: Readable | undefined
+  #relayed: RelayedBody | undefined
   /** Who waits for the end of a stream; undefined once there is nothing to wait for. */
   #waiting: ((error?: unknown) => void)[] | undefined
   #failure: unknown
 
-  constructor(status: number, headers: ReplyHeaders, body: ReplyBody = NOTHING) {
+  constructor(status: number, headers: ReplyHeaders, body: ReplyBody | RelayedBody = NOTHING) {
     this.status = status
     this.headers = headers
     if (Buffer.isBuffer(body)) {
       this.#bytes = body
     } else {
       this.#bytes = NOTHING
-      this.#stream = body
+      if (body instanceof Readable) this.#stream = body
+      else this.#relayed = body
       this.#waiting = []
     }
   }
@@ -124,8 +134,14 @@ export class Reply {
     waiting?.forEach(done => { done(error) })
   }
 
+  /** Lets a relayed response go on to its caller. @internal */
+  handOn(): void {
+    this.#relayed?.handOn()
+  }
+
   /** Lets go of a body nobody will read. @internal */
   discard(): void {
+    this.#relayed?.discard()
     this.#stream?.on('error', () => undefined).destroy()
   }
 }

@@ -26,7 +26,7 @@ export class Sender {
 
   /** Sends a request, and follows redirects if that is wanted. */
   send(upstream: Upstream, { origin, target }: Target, request: Request, streamed: boolean): Promise<Reply> {
-    if (this.#closing || upstream.draining) return Promise.reject(this.#draining(upstream, target, request))
+    if (this.#closing || upstream.draining) return Promise.reject(this.#draining(upstream, target, request.method))
     const sent = perform(upstream, target, request, streamed, this.#env)
     const redirects = request.options.redirects ?? upstream.policy.redirects
     if (redirects === 0) return sent
@@ -35,6 +35,11 @@ export class Sender {
     this.#following.add(followed)
     followed.then(forget, forget)
     return followed
+  }
+
+  /** The refusal of a call that comes when no more are taken. */
+  tooLate(upstream: Upstream, target: string, method: string): DrainingError | undefined {
+    return this.#closing || upstream.draining ? this.#draining(upstream, target, method) : undefined
   }
 
   /** Takes no new calls, and waits for those that may still go from one upstream to another. */
@@ -61,7 +66,7 @@ export class Sender {
       reply.discard()
       hop = next
       const target = hop.url.pathname + hop.url.search
-      if (this.#destroyed) throw this.#draining(first, target, hop.request)
+      if (this.#destroyed) throw this.#draining(first, target, hop.request.method)
       const upstream = this.#directory.at(hop.url.origin, hop.request.method, target)
       // What remains of the deadline; the attempt's own limit may be longer than that by now.
       const { attemptTimeout: _, ...options } = hop.request.options
@@ -71,7 +76,7 @@ export class Sender {
     return reply
   }
 
-  #draining(upstream: Upstream, target: string, { method }: Request): DrainingError {
+  #draining(upstream: Upstream, target: string, method: string): DrainingError {
     const trace = new Trace(upstream.name, method, target, this.#env.clock.now())
     trace.mark('refused: draining', trace.startedAt)
     const error = new DrainingError(trace)

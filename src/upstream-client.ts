@@ -2,7 +2,8 @@ import type { Reply } from './reply.ts'
 import { requestOf, type CallOptions } from './request.ts'
 import type { Sender } from './sender.ts'
 import { targetOn } from './target.ts'
-import type { Upstream, UpstreamSnapshot } from './upstream.ts'
+import type { UpstreamSnapshot } from './upstream-snapshot.ts'
+import type { Upstream } from './upstream.ts'
 import { replyPromise, Verbs, type ReplyPromise } from './verbs.ts'
 
 /**

@@ -1,5 +1,4 @@
 import { Circuit } from './circuit.ts'
-import type { CircuitState } from './circuit-state.ts'
 import type { Call } from './call.ts'
 import type { Env } from './clock.ts'
 import { Endpoint, Endpoints } from './endpoint.ts'
@@ -10,83 +9,15 @@ import { DEFAULTS, type BudgetPolicy, type Policy } from './options.ts'
 import { endpointPipeline, pipeline } from './pipeline.ts'
 import { Budget } from './policy/budget.ts'
 import { Limit } from './policy/limit.ts'
+import { ConnectionEvents } from './pool/connection-events.ts'
 import { createPool } from './pool/pool.ts'
 import type { Reply } from './reply.ts'
+import { snapshotOf, type UpstreamSnapshot } from './upstream-snapshot.ts'
 
 /** The last failures an upstream remembers. */
 const REMEMBERED = 5
 /** Calls may switch retries on even where the upstream has none, so there is always a budget. */
 const budgetOf = ({ retry }: Policy): BudgetPolicy => (retry === false ? DEFAULTS.retry.budget : retry.budget)
-
-/** One endpoint, as seen at one moment. */
-export interface EndpointSnapshot {
-  /** Its address. */
-  readonly origin: string
-  /** The state of its circuit; `off` where there is no breaker. */
-  readonly circuit: CircuitState | 'off'
-  /** Why the circuit is as it is. */
-  readonly why: string
-  /** ms until a probe may be made; undefined when the circuit is closed or nobody knows. */
-  readonly probeIn: number | undefined
-  /** Settled calls in the window. */
-  readonly calls: number
-  /** Share of them that failed, 0–1. */
-  readonly failureRate: number
-  /** Share of them that were slow, 0–1. */
-  readonly slowCallRate: number
-  /** Attempts in flight. */
-  readonly inFlight: number
-  /** Usual latency of healthy replies in ms. */
-  readonly latency: number
-}
-
-/** A failure an upstream remembers. */
-export interface RememberedError {
-  /** How long ago, in ms. */
-  readonly ago: number
-  /** The error's code, e.g. `ERR_CONNECTION`. */
-  readonly code: string
-  /** The error's message. */
-  readonly message: string
-}
-
-/** A limit, as seen at one moment. */
-export interface LimitSnapshot {
-  /** Calls that may be in flight now; Infinity without a limit. */
-  readonly max: number
-  /** Calls that hold a permit. */
-  readonly inFlight: number
-  /** Calls that wait for one. */
-  readonly queued: number
-}
-
-/** A retry budget, as seen at one moment. */
-export interface BudgetSnapshot {
-  /** Tokens left. */
-  readonly tokens: number
-  /** Tokens it holds when full. */
-  readonly capacity: number
-}
-
-/** An upstream, as seen at one moment. */
-export interface UpstreamSnapshot {
-  /** Its name, or its origin if it has none. */
-  readonly name: string
-  /** Whether it was configured by name or origin, and so is never forgotten. */
-  readonly configured: boolean
-  /** Its addresses, each with a circuit of its own. */
-  readonly endpoints: readonly EndpointSnapshot[]
-  /** Calls in flight and waiting, and how many may be in flight now. */
-  readonly limit: LimitSnapshot
-  /** What is left for retries. */
-  readonly budget: BudgetSnapshot
-  /** Calls not yet ended, waiting ones included. */
-  readonly active: number
-  /** Whether it takes no new calls, as it is being closed. */
-  readonly draining: boolean
-  /** The last failures, the oldest first; at most 5. */
-  readonly lastErrors: readonly RememberedError[]
-}
 
 /**
  * All that lives long about one upstream: its endpoints with their circuits and connections, its limit and its budget.
@@ -102,6 +33,7 @@ export class Upstream {
   draining = false
   #policy: Policy
   readonly #env: Env
+  readonly #events: ConnectionEvents
   readonly #limit: Limit
   readonly #budget: Budget
   readonly #send: Send
@@ -112,9 +44,12 @@ export class Upstream {
   /** Calls that wait for their next attempt. */
   readonly #resting = new Set<Call>()
 
-  constructor(name: string, origins: readonly string[], policy: Policy, env: Env, configured = false) {
+  constructor(
+    name: string, origins: readonly string[], policy: Policy, env: Env, configured = false, events = new ConnectionEvents(),
+  ) {
     this.name = name
     this.configured = configured
+    this.#events = events
     this.#policy = policy
     this.#env = env
     this.lastUsed = env.clock.now()
@@ -220,7 +155,7 @@ export class Upstream {
 
   #endpoint(origin: string, policy: Policy): Endpoint {
     const circuit = policy.breaker === false ? undefined : this.#circuit(origin, policy.breaker)
-    const endpoint = new Endpoint(origin, createPool(origin, policy.pool, this.#env), circuit)
+    const endpoint = new Endpoint(origin, createPool(origin, policy.pool, this.#env, this.#events), circuit)
     endpoint.send = endpointPipeline(this.#env, endpoint)
     return endpoint
   }
@@ -229,22 +164,5 @@ export class Upstream {
     return new Circuit(policy, this.#env, (from, to, reason) => {
       if (channels.circuit.hasSubscribers) channels.circuit.publish({ ...this.#event, endpoint: origin, from, to, reason })
     })
-  }
-}
-
-function snapshotOf(endpoint: Endpoint, now: number): EndpointSnapshot {
-  const { circuit, origin, inFlight, latency } = endpoint
-  circuit?.window.advance(now)
-  const { total, failures, slow } = circuit?.window ?? { total: 0, failures: 0, slow: 0 }
-  const opensIn = circuit?.opensIn(now) ?? 0
-  return {
-    origin, inFlight,
-    latency: latency.usual,
-    circuit: circuit?.state ?? 'off',
-    why: circuit?.why(now) ?? 'the breaker is switched off',
-    probeIn: opensIn > 0 && opensIn < Infinity ? opensIn : undefined,
-    calls: total,
-    failureRate: total === 0 ? 0 : failures / total,
-    slowCallRate: total === 0 ? 0 : slow / total,
   }
 }

@@ -21,8 +21,8 @@ export interface Transport {
 }
 
 /**
- * One request and its response: undici's handler, and the settling of a promise. This much is common to both kinds; a
- * {@link BufferedExchange} collects the body, a streamed one hands it on.
+ * One request and its response: undici's handler, and the settling of a promise. This much is common to all kinds; a
+ * {@link BufferedExchange} collects the body, a streamed one hands it on, a relayed one hands on all there is.
  *
  * It holds the listener for the call's cancellation, so that ending a call needs no AbortSignal: `controller.abort()`
  * frees the connection. A request that met a stale connection (a kept-alive one that the other side had closed), or an
@@ -88,7 +88,7 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged 
   }
 
   abstract onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void
-  abstract onResponseEnd(): void
+  abstract onResponseEnd(controller: Dispatcher.DispatchController, trailers: ReplyHeaders): void
   protected abstract begin(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void
   /** Hears that it has failed, after everybody else. */
   protected abstract failed(error: unknown): void

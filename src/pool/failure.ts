@@ -20,6 +20,8 @@ const CLOSED: ReadonlySet<string> = new Set(['UND_ERR_CLOSED', 'UND_ERR_DESTROYE
 const UNSENDABLE: ReadonlySet<string> = new Set([
   'UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', 'ERR_INVALID_ARG_TYPE',
 ])
+/** undici's fetch asks a WebSocket's server anew over HTTP/1.1 when it sees this. */
+const NO_UPGRADE = 'HTTP/2: Extended CONNECT protocol not supported by server'
 const REFUSED_STREAM = 7
 
 /** A response that breaks HTTP or a bound, by the code or class of what the parser throws. */
@@ -40,6 +42,10 @@ const codeOf = (error: Error): string => {
   const { code } = error as { code?: unknown }
   return typeof code === 'string' && code !== '' ? code : error.name
 }
+
+/** Whether undici itself refuses to send a request; nobody upstream has heard of it. */
+export const isUnsendable = (error: unknown): boolean =>
+  error instanceof Error && (UNSENDABLE.has(codeOf(error)) || error.message === NO_UPGRADE)
 
 /**
  * Makes one of our errors of whatever undici, Node or a dispatcher of the caller's throws. It is total: what is not

@@ -3,13 +3,17 @@ import { buildConnector, Pool as UndiciPool, type Dispatcher } from 'undici'
 import type { Env } from '../clock.ts'
 import type { Body, Call } from '../call.ts'
 import type { Send } from '../layer.ts'
-import type { PoolPolicy } from '../options.ts'
+import type { HeaderFields, PoolPolicy } from '../options.ts'
 import type { Reply } from '../reply.ts'
 import { rejected, watchable } from '../sent.ts'
 import { BufferedExchange } from './buffered.ts'
 import { Connections, lookup } from './connect.ts'
+import { ConnectionEvents } from './connection-events.ts'
 import type { Exchange, Transport } from './exchange.ts'
-import { sendable } from './request-body.ts'
+import { isStream, type Relay } from './relay.ts'
+import { readable, relayHeaders, withFields, type Asked } from './relay-request.ts'
+import { RelayedExchange } from './relayed.ts'
+import { sendable, watched } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
 import { StreamedExchange } from './streamed.ts'
 
@@ -19,6 +23,10 @@ restoreGlobals()
 export interface Pool {
   /** One exchange on the wire. */
   readonly send: Send
+  /** Hands a request of a dispatcher's caller to undici as it is, and what comes back to its handler. */
+  pass(asked: Asked, handler: Dispatcher.DispatchHandler, fields: HeaderFields, now: number): boolean
+  /** undici's own numbers of the connections, if there are any yet. */
+  readonly stats: unknown
   /** Lets exchanges in flight finish, then closes the connections. */
   close(): Promise<void>
   /** Ends exchanges in flight and closes the connections now. */
@@ -32,13 +40,26 @@ class Wire implements Transport {
   readonly #origin: string
   readonly #connections: Connections | undefined
 
-  constructor(origin: string, policy: PoolPolicy, env: Env, replay: Transport['replay']) {
+  constructor(origin: string, policy: PoolPolicy, env: Env, replay: Transport['replay'], events: ConnectionEvents) {
     this.#origin = origin
     this.replay = replay
     if (policy.factory === undefined) {
       this.#connections = connectionsOf(policy, env)
       this.dispatcher = undiciPool(origin, policy, this.#connections)
     } else this.dispatcher = policy.factory(origin) as unknown as Dispatcher
+    events.watch(this.dispatcher)
+  }
+
+  /** Time limits of undici's own, where ours do not go: a relayed body has no deadline. What a factory made has its own. */
+  idle(asked: Asked): Partial<Asked> {
+    return this.#connections === undefined ? {} : { bodyTimeout: asked.bodyTimeout ?? UNDICI_TIMEOUT }
+  }
+
+  pass(asked: Asked, handler: Dispatcher.DispatchHandler, fields: HeaderFields): boolean {
+    const headersTimeout = asked.headersTimeout ?? UNDICI_TIMEOUT
+    const limits = this.#connections === undefined ? {} : { ...this.idle(asked), headersTimeout }
+    const headers = withFields(readable(asked.headers), fields) ?? null
+    return this.dispatcher.dispatch({ ...asked, ...limits, headers, origin: this.#origin }, handler)
   }
 
   wasOpenBefore(error: unknown, since: number): boolean {
@@ -50,6 +71,10 @@ class Wire implements Transport {
   }
 
   dispatch(call: Call, exchange: Exchange): void {
+    if (call.relay !== undefined) {
+      this.#relay(call, call.relay as Relay, exchange)
+      return
+    }
     let body: ReturnType<typeof sendable> = null
     try {
       if (call.body !== undefined) body = sendable(call.body, call, error => { exchange.stop(error) })
@@ -70,7 +95,24 @@ class Wire implements Transport {
       exchange.onResponseError(undefined, error)
     }
   }
+
+  #relay(call: Call, { asked, headers, body, giveUp }: Relay, exchange: Exchange): void {
+    const sent = body === undefined || isStream(body) ? asked.body ?? null : watched(body, call, giveUp)
+    try {
+      this.dispatcher.dispatch({
+        ...asked, ...this.idle(asked),
+        origin: this.#origin,
+        headers: relayHeaders(headers ?? undefined, call) ?? null,
+        body: sent as NonNullable<Asked['body']> | null,
+      }, exchange)
+    } catch (error) {
+      exchange.onResponseError(undefined, error)
+    }
+  }
 }
+
+/** What undici gives headers, and each pause of a body, unless it is told otherwise; in ms. */
+const UNDICI_TIMEOUT = 300_000
 
 const connectionsOf = ({ tls, http2, socketPath, connectTimeout }: PoolPolicy, env: Env): Connections => new Connections(
   buildConnector({
@@ -100,7 +142,7 @@ const closed = (dispatcher: Dispatcher): Promise<void> => dispatcher.close().cat
  * first needed, so that an upstream nobody calls holds no connection machinery, and made anew when it is older than
  * `maxAge`, so that changes of DNS are seen. (undici's own `clientTtl` asks the time of every connection at every request.)
  */
-export function createPool(origin: string, policy: PoolPolicy, env: Env): Pool {
+export function createPool(origin: string, policy: PoolPolicy, env: Env, events = new ConnectionEvents()): Pool {
   let wire: Wire | undefined
   let retireAt = 0
   /** Those that only finish what they have, and when they will have. */
@@ -111,12 +153,12 @@ export function createPool(origin: string, policy: PoolPolicy, env: Env): Pool {
     if (wire !== undefined) retire(wire)
     // What a factory made may be shared, and how it looks up names is its own affair.
     retireAt = policy.factory === undefined ? now + policy.maxAge : Infinity
-    return (wire = new Wire(origin, policy, env, replay))
+    return (wire = new Wire(origin, policy, env, replay, events))
   }
   const replay: Transport['replay'] = (call, exchange, stale) => {
     // Other connections that are kept may be as stale: it gets one of its own, for this once.
     const isOwn = stale && policy.factory === undefined
-    const used = isOwn ? new Wire(origin, { ...policy, connections: 1 }, env, replay) : wireAt(call.at)
+    const used = isOwn ? new Wire(origin, { ...policy, connections: 1 }, env, replay, events) : wireAt(call.at)
     used.dispatch(call, exchange)
     if (isOwn) retire(used)
     return used
@@ -126,8 +168,17 @@ export function createPool(origin: string, policy: PoolPolicy, env: Env): Pool {
     retiring.set(old, old.dispatcher.close().then(gone, gone))
   }
 
+  let older: Pool | undefined
+  /** Connections without HTTP/2, for who asks for that: a WebSocket, or a `fetch` that knows nothing of it. */
+  const withoutH2 = ({ allowH2 }: Asked): Pool | undefined => {
+    if (allowH2 !== false || !policy.http2 || policy.factory !== undefined) return undefined
+    return (older ??= createPool(origin, { ...policy, http2: false }, env, events))
+  }
+
   return {
     send(call) {
+      const other = call.relay === undefined ? undefined : withoutH2((call.relay as Relay).asked)
+      if (other !== undefined) return other.send(call)
       let used: Wire
       try {
         used = wireAt(call.at)
@@ -137,17 +188,24 @@ export function createPool(origin: string, policy: PoolPolicy, env: Env): Pool {
       }
       let exchange!: Exchange
       const sent = new Promise<Reply>((resolve, reject) => {
-        exchange = new (call.streamed ? StreamedExchange : BufferedExchange)(call, used, resolve, reject)
+        exchange = new (call.streamed ? call.relay === undefined ? StreamedExchange : RelayedExchange : BufferedExchange)(
+          call, used, resolve, reject,
+        )
       })
       used.dispatch(call, exchange)
       return watchable(sent, exchange)
     },
+    pass: (asked, handler, fields, now) =>
+      withoutH2(asked)?.pass(asked, handler, fields, now) ?? wireAt(now).pass(asked, handler, fields),
+    get stats() {
+      return (wire?.dispatcher as { stats?: unknown } | undefined)?.stats
+    },
     async close() {
-      await Promise.all([wire === undefined ? undefined : closed(wire.dispatcher), ...retiring.values()])
+      await Promise.all([wire === undefined ? undefined : closed(wire.dispatcher), older?.close(), ...retiring.values()])
     },
     async destroy() {
       const all = wire === undefined ? [...retiring.keys()] : [wire, ...retiring.keys()]
-      await Promise.all(all.map(({ dispatcher }) => dispatcher.destroy()))
+      await Promise.all([older?.destroy(), ...all.map(({ dispatcher }) => dispatcher.destroy())])
     },
   }
 }

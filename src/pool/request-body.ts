@@ -12,7 +12,9 @@ export function sendable(body: Body, call: Call, failed: (error: unknown) => voi
 }
 
 /** Notes when it is the caller who is waited for: not the upstream, and not its reply if that has begun. */
-async function* watched(body: StreamBody, call: Call, failed: (error: unknown) => void): AsyncIterable<Uint8Array | string> {
+export async function* watched(
+  body: StreamBody, call: Call, failed: (error: unknown) => void,
+): AsyncIterable<Uint8Array | string> {
   if (body === call.body) call.replayable = false
   const asked = (): void => { if (call.phase === 'headers') call.phase = 'caller' }
   const heard = (): void => { if (call.phase === 'caller') call.phase = 'headers' }

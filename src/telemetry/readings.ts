@@ -1,6 +1,6 @@
 import type { CircuitState } from '../circuit-state.ts'
 import type { Client } from '../client.ts'
-import type { UpstreamSnapshot } from '../upstream.ts'
+import type { UpstreamSnapshot } from '../upstream-snapshot.ts'
 import { INSTRUMENTS as I, type Instrument } from './instruments.ts'
 import { OTHER, type Labels } from './labels.ts'
 import type { UpstreamNames } from './upstream-names.ts'

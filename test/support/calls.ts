@@ -12,6 +12,7 @@ import { Budget } from '../../src/policy/budget.ts'
 import { Limit } from '../../src/policy/limit.ts'
 import type { Permits } from '../../src/policy/permits.ts'
 import { resolve } from '../../src/policy/resolve.ts'
+import type { Pool } from '../../src/pool/pool.ts'
 import { isIdempotent, verdictOfStatus } from '../../src/policy/verdict.ts'
 import { Reply, type ReplyHeaders } from '../../src/reply.ts'
 import { watchable, type Ended, type Replied } from '../../src/sent.ts'
@@ -125,10 +126,14 @@ export const interruptible = (send: Send): Send => call => {
   })
 }
 
+/** A pool that is no more than its `send`. */
+const poolOf = (send: Send): Pool =>
+  ({ send, pass: () => false, stats: undefined, close: async () => {}, destroy: async () => {} })
+
 /** An endpoint whose pool is `send`; its circuit follows `breaker`. */
 export const endpointOf = (env: Env, send: Send, breaker: BreakerOptions | false = {}, origin = 'http://a.test'): Endpoint => {
   const circuit = breaker === false ? undefined : new Circuit(breakerPolicy(breaker), env, () => undefined)
-  return new Endpoint(origin, { send, close: async () => {}, destroy: async () => {} }, circuit)
+  return new Endpoint(origin, poolOf(send), circuit)
 }
 
 /** Every layer of one upstream, from the deadline down to a pool played by the test. */
@@ -158,7 +163,7 @@ export const assemble = (env: Env, options: UpstreamOptions, ...pools: Send[]): 
   const endpoints = new Endpoints(pools.map((pool, index) => {
     const circuit = policy.breaker === false ? undefined
       : new Circuit(policy.breaker, env, (from, to) => changes.push(`${from} > ${to}`))
-    const made = { send: interruptible(pool), close: async () => {}, destroy: async () => {} }
+    const made = poolOf(interruptible(pool))
     const endpoint = new Endpoint(`http://${'abc'[index] ?? 'z'}.test`, made, circuit)
     endpoint.send = endpointPipeline(env, endpoint)
     return endpoint

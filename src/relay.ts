@@ -1,0 +1,62 @@
+import { Call } from './call.ts'
+import type { Env } from './clock.ts'
+import { channels } from './events.ts'
+import { announce, over, refusal } from './perform.ts'
+import { isIdempotent } from './policy/verdict.ts'
+import { isStream, type Relay } from './pool/relay.ts'
+import { hasField, pathOf } from './pool/relay-request.ts'
+import { Trace } from './trace.ts'
+import type { Upstream } from './upstream.ts'
+
+/**
+ * Sends what a dispatcher's caller asked for down the layers of an upstream, and hands on the response they settle for.
+ *
+ * @returns whether it was taken: false when it was refused in place.
+ */
+export function relay(upstream: Upstream, relayed: Relay, env: Env): boolean {
+  const { asked: { method }, asked } = relayed
+  const trace = new Trace(upstream.name, method.toUpperCase(), pathOf(asked), env.clock.now())
+  if (channels.callStart.hasSubscribers) announce(trace, env)
+  const { endpoints } = upstream
+  if (!endpoints.admits(trace.startedAt) && !endpoints.isOpening(trace.startedAt)) {
+    relayed.fail(refusal(upstream, trace, env))
+    return false
+  }
+  const call = callOf(upstream, relayed, trace)
+  // Undici takes any stream down with a connection that could not be made.
+  if (isStream(relayed.body)) call.replayable = false
+  if (!relayed.begin(call)) return false
+  upstream.send(call).then(
+    reply => {
+      // From here on the caller has the response, and its own time limit on each pause of the body.
+      call.over()
+      reply.whenEnded(error => { over(upstream, call, env, env.clock.now(), error, reply) })
+      reply.handOn()
+    },
+    (error: unknown) => {
+      over(upstream, call, env, env.clock.now(), error)
+      relayed.fail(error)
+    },
+  )
+  return true
+}
+
+function callOf({ policy }: Upstream, relay: Relay, trace: Trace): Call {
+  const { asked, body, headers } = relay
+  const { retry, deadline, attemptTimeout } = policy
+  const { method, path: target } = trace
+  const byMethod = (): boolean =>
+    isIdempotent(method, hasField(headers ?? undefined, 'idempotency-key'), retry === false ? [] : retry.methods)
+  return new Call({
+    policy, trace, method, target, retry, deadline, attemptTimeout, body,
+    headers: undefined,
+    // What a connection becomes after an upgrade is nobody's to repeat.
+    idempotent: method !== 'CONNECT' && !asked.upgrade && (asked.idempotent ?? byMethod()),
+    streamed: true,
+    decode: false,
+    priority: policy.priority,
+    signal: undefined,
+    maxBodySize: Infinity,
+    relay,
+  })
+}
