@@ -209,6 +209,10 @@ export class StatusError extends UpstreamError {
   }
 }
 
+/** The code of what a call or an attempt ended with; `aborted` for a reason of the caller's own. */
+export const codeOf = (error: unknown): string =>
+  error instanceof UpstreamError || error instanceof OptionError ? error.code : 'aborted'
+
 /** An option that makes no sense: names the option, the value given and what was expected. */
 export class OptionError extends TypeError {
   /** Stable. */

@@ -48,7 +48,9 @@ export interface AttemptEvent {
   readonly attempt: number
   /** The status when there was a reply. */
   readonly status?: number
-  /** The error's code when there was no reply. */
+  /** The HTTP version, where there was a reply and it is known: not with a dispatcher of yours, nor with HTTP/2 on offer. */
+  readonly protocol?: '1.1'
+  /** The error's code, or `aborted` when the caller ended the call. */
   readonly error?: string
   /** What it proves about the endpoint. */
   readonly verdict: Verdict

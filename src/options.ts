@@ -339,7 +339,8 @@ const record: Check = (value, where) => {
   if (!isRecord(value)) throw new OptionError(where, kindOf(value), 'an object')
 }
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-const token: Check = (value, where) => {
+/** A name of RFC 9110 token characters. */
+export const token: Check = (value, where) => {
   if (typeof value !== 'string' || !TOKEN.test(value)) refuse(where, value, 'a name of RFC 9110 token characters')
 }
 /** An array of things that each pass. */

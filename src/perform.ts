@@ -1,6 +1,6 @@
 import { Call } from './call.ts'
 import type { Env } from './clock.ts'
-import { OptionError, RejectedError, StatusError, UpstreamError } from './errors.ts'
+import { codeOf, RejectedError, StatusError, UpstreamError } from './errors.ts'
 import { channels, tellRefused } from './events.ts'
 import { DEFAULTS, refuse, type Policy, type RetryPolicy } from './options.ts'
 import { isIdempotent } from './policy/verdict.ts'
@@ -105,9 +105,8 @@ function publish(trace: Trace, env: Env, now: number, queued: number, error?: un
   if (!channels.callEnd.hasSubscribers) return
   const { client = '' } = env
   const status = reply?.status ?? (error instanceof StatusError ? error.status : undefined)
-  const code = error instanceof UpstreamError || error instanceof OptionError ? error.code : 'aborted'
   channels.callEnd.publish({
     client, call: trace.number, upstream, method, attempts, duration: now - startedAt, queued,
-    ...(status === undefined ? {} : { status }), ...(error === undefined ? {} : { error: code }),
+    ...(status === undefined ? {} : { status }), ...(error === undefined ? {} : { error: codeOf(error) }),
   })
 }

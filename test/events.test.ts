@@ -60,7 +60,7 @@ describe('events', () => {
     const [client, { url }] = await setUp(t, json({}))
     const seen = record(t)
     await client.upstream('api').put('/x?y', { json: {} })
-    const healthy = { attempt: 1, duration: ms, verdict: 'healthy', status: 200 }
+    const healthy = { attempt: 1, duration: ms, verdict: 'healthy', status: 200, protocol: '1.1' }
     const call = { call: 1, upstream: 'api', method: 'PUT' }
     deepEqual(seen, [
       ['callStart', { ...call, path: '/x' }],
@@ -79,10 +79,10 @@ describe('events', () => {
     deepEqual(seen, [
       ['callStart', { ...call, path: '/' }],
       ['attemptStart', { ...attempt, path: '/', attempt: 1 }],
-      ['attemptEnd', { ...attempt, duration: ms, attempt: 1, verdict: 'gateway', status: 503 }],
+      ['attemptEnd', { ...attempt, duration: ms, attempt: 1, verdict: 'gateway', status: 503, protocol: '1.1' }],
       ['retry', { ...call, attempt: 2, delay: ms }],
       ['attemptStart', { ...attempt, path: '/', attempt: 2 }],
-      ['attemptEnd', { ...attempt, duration: ms, attempt: 2, verdict: 'healthy', status: 200 }],
+      ['attemptEnd', { ...attempt, duration: ms, attempt: 2, verdict: 'healthy', status: 200, protocol: '1.1' }],
       ['callEnd', { ...call, attempts: 2, duration: ms, queued: ms, status: 200 }],
     ])
   })
@@ -120,7 +120,7 @@ describe('events', () => {
     const attempt = { upstream: 'api', endpoint: server.url, method: 'GET', attempt: 1, duration: ms }
     const call = { upstream: 'api', method: 'GET', attempts: 1, duration: ms, queued: ms }
     deepEqual(seen, [
-      ['attemptEnd', { call: 1, ...attempt, verdict: 'none' }],
+      ['attemptEnd', { call: 1, ...attempt, verdict: 'none', error: 'aborted' }],
       ['callEnd', { call: 1, ...call, error: 'aborted' }],
       ['attemptEnd', { call: 2, ...attempt, verdict: 'gateway', error: 'ERR_CONNECTION' }],
       ['callEnd', { call: 2, ...call, error: 'ERR_CONNECTION' }],

@@ -1,7 +1,7 @@
 import type { Call } from '../call.ts'
 import { wallClock, type Env } from '../clock.ts'
 import type { Endpoint } from '../endpoint.ts'
-import { AttemptTimeoutError, ConnectionError, UpstreamError } from '../errors.ts'
+import { AttemptTimeoutError, codeOf, ConnectionError, UpstreamError } from '../errors.ts'
 import { channels } from '../events.ts'
 import type { Layer } from '../layer.ts'
 import { checkAddedHeader, type HeaderFields } from '../options.ts'
@@ -76,10 +76,7 @@ function tookTooLong(call: Call, timeout: number, { clock }: Env): AttemptTimeou
 }
 
 /** What a person would look for: Node's own code says more than ours. */
-const nameOf = (error: unknown): string => {
-  if (error instanceof ConnectionError) return error.reason
-  return error instanceof UpstreamError ? error.code : 'aborted'
-}
+const nameOf = (error: unknown): string => (error instanceof ConnectionError ? error.reason : codeOf(error))
 
 /** Tells of an attempt about to begin, and takes the header fields that listeners add to it. */
 function announce(call: Call, { origin: endpoint }: Endpoint, { client = '' }: Env): HeaderFields | undefined {
@@ -101,10 +98,14 @@ interface Outcome {
 
 function publish(call: Call, endpoint: Endpoint, { client = '' }: Env, { duration, reply, error }: Outcome): void {
   const { number, upstream, attempts } = call.trace
-  const failure = error instanceof UpstreamError ? error : undefined
+  const { http2, factory } = call.policy.pool
+  // HTTP/2 is agreed upon in TLS, and then nobody says which of the two it was.
+  const isKnown = reply !== undefined && factory === undefined && (!http2 || endpoint.origin.startsWith('http:'))
+  const told = error === undefined ? reply?.verdict : error instanceof UpstreamError ? error.verdict : undefined
   channels.attemptEnd.publish({
     client, call: number, upstream, endpoint: endpoint.origin, method: call.method, attempt: attempts, duration,
-    verdict: failure?.verdict ?? (error === undefined ? reply?.verdict ?? 'none' : 'none'),
-    ...(reply === undefined ? {} : { status: reply.status }), ...(failure === undefined ? {} : { error: failure.code }),
+    verdict: told ?? 'none',
+    ...(reply === undefined ? {} : { status: reply.status }), ...(isKnown ? { protocol: '1.1' } : {}),
+    ...(error === undefined ? {} : { error: codeOf(error) }),
   })
 }

@@ -44,7 +44,7 @@ const isRegistry = (value: unknown): boolean =>
  * @throws OptionError when an option makes no sense, or a client of the same name reports to that registry already.
  */
 export function prometheusMetrics(client: Client, options: PrometheusOptions = {}): PrometheusMetrics {
-  const { register = globalRegistry, prefix, maxUpstreams, buckets } = telemetryPolicy(options, {
+  const { register = globalRegistry, prefix, maxUpstreams, buckets, methods } = telemetryPolicy(options, {
     register: (value, where) => {
       if (!isRegistry(value)) refuse(where, value, 'a registry of prom-client')
     },
@@ -55,12 +55,12 @@ export function prometheusMetrics(client: Client, options: PrometheusOptions = {
   const names = new UpstreamNames(client, maxUpstreams, true)
   const families = familiesOf(register, buckets, prefix)
   families.join(client.name, () => readings(client, names))
-  const series = seriesIn(families, client.name)
-  const stop = observe(client, names, series, warnOnce('metrics'))
+  const sink = seriesIn(families, client.name)
+  const stop = observe(client, { names, methods, sink, report: warnOnce('metrics') })
   return {
     close() {
       stop()
-      series.clear()
+      sink.clear()
       families.leave(client.name)
     },
   }

@@ -6,11 +6,8 @@ export type Labels = Readonly<Record<string, string>>
 /** The upstream, and the endpoint, that all those are told as which get no series of their own. */
 export const OTHER = 'other'
 
-const METHODS: ReadonlySet<string> =
-  new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY'])
-
-/** A method anybody knows, or `_OTHER`: methods are the caller's to invent. */
-export const methodLabel = (method: string): string => (METHODS.has(method) ? method : '_OTHER')
+/** A known method, or `_OTHER`: methods are the caller's to invent. */
+export const methodLabel = (method: string, known: readonly string[]): string => (known.includes(method) ? method : '_OTHER')
 
 /** A status that is registered, or its class: an upstream may answer with any number. */
 export const statusLabel = (status: number | undefined): string => {

@@ -47,15 +47,24 @@ export function listen(client: Client, report: Report): Ears {
   }
 }
 
+/** What turns events into measurements. */
+export interface Observer {
+  readonly names: UpstreamNames
+  /** Methods that are told as such. */
+  readonly methods: readonly string[]
+  readonly sink: Sink
+  readonly report: Report
+}
+
 /** Turns the events of a client into measurements. @returns how to stop. */
-export function observe(client: Client, names: UpstreamNames, sink: Sink, report: Report): () => void {
+export function observe(client: Client, { names, methods, sink, report }: Observer): () => void {
   const { on, stop } = listen(client, report)
   const endpointLabel = (upstream: string, endpoint: string): string => (upstream === OTHER ? OTHER : endpoint)
 
   on(channels.callEnd, event => {
     const { status, error = '', attempts, duration, queued } = event
     const upstream = names.of(event.upstream)
-    sink.count(I.calls, { upstream, method: methodLabel(event.method), status: statusLabel(status), error })
+    sink.count(I.calls, { upstream, method: methodLabel(event.method, methods), status: statusLabel(status), error })
     sink.record(I.callDuration, { upstream, outcome: outcomeOf(status, error, attempts) }, duration / 1_000)
     sink.record(I.queueDuration, { upstream }, queued / 1_000)
   })

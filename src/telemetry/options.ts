@@ -1,4 +1,4 @@
-import { checkShape, list, number, positive, refuse, type Shape } from '../options.ts'
+import { checkShape, list, number, positive, refuse, token, type Shape } from '../options.ts'
 
 /** What all ways to export metrics have in common. */
 export interface TelemetryOptions {
@@ -7,6 +7,10 @@ export interface TelemetryOptions {
    * as the upstream `other`. @default 100
    */
   readonly maxUpstreams?: number
+  /**
+   * Methods that are told as such; all others are `_OTHER`. @default those of RFC 9110, PATCH and QUERY
+   */
+  readonly methods?: readonly string[]
   /** Upper bounds of the buckets of durations, in seconds, rising. @default 0.005 to 10, as OpenTelemetry recommends */
   readonly buckets?: readonly number[]
 }
@@ -16,12 +20,13 @@ export type TelemetryPolicy = Required<TelemetryOptions>
 
 const DEFAULTS: TelemetryPolicy = {
   maxUpstreams: 100,
+  methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY'],
   // https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#metric-httpclientrequestduration
   buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
 }
 
 const TELEMETRY: Shape = {
-  maxUpstreams: positive,
+  maxUpstreams: positive, methods: list(token),
   buckets: (value, where) => {
     list(number(Number.MIN_VALUE, Number.MAX_VALUE, 'a number of seconds above 0'))(value, where)
     const bounds = value as readonly number[]

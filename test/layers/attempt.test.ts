@@ -251,7 +251,7 @@ test('every attempt is told of, to whoever listens, without a query', async t =>
   ;(await inner.next()).fail(new Error('the caller has left'))
   await settle()
   deepEqual(events.map(({ attempt: number, verdict, status, error }) => [number, verdict, status, error]), [
-    [1, 'gateway', 503, undefined], [2, 'gateway', undefined, 'ERR_CONNECTION'], [3, 'none', undefined, undefined],
+    [1, 'gateway', 503, undefined], [2, 'gateway', undefined, 'ERR_CONNECTION'], [3, 'none', undefined, 'aborted'],
   ])
   ok(!JSON.stringify(events).includes('secret'))
 })
