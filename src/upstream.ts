@@ -45,7 +45,8 @@ export class Upstream {
   readonly #resting = new Set<Call>()
 
   constructor(
-    name: string, origins: readonly string[], policy: Policy, env: Env, configured = false, events = new ConnectionEvents(),
+    name: string, origins: readonly string[], policy: Policy, env: Env, configured = false,
+    events: ConnectionEvents = new ConnectionEvents(),
   ) {
     this.name = name
     this.configured = configured

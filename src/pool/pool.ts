@@ -142,7 +142,9 @@ const closed = (dispatcher: Dispatcher): Promise<void> => dispatcher.close().cat
  * first needed, so that an upstream nobody calls holds no connection machinery, and made anew when it is older than
  * `maxAge`, so that changes of DNS are seen. (undici's own `clientTtl` asks the time of every connection at every request.)
  */
-export function createPool(origin: string, policy: PoolPolicy, env: Env, events = new ConnectionEvents()): Pool {
+export function createPool(
+  origin: string, policy: PoolPolicy, env: Env, events: ConnectionEvents = new ConnectionEvents(),
+): Pool {
   let wire: Wire | undefined
   let retireAt = 0
   /** Those that only finish what they have, and when they will have. */
