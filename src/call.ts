@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Timer } from './clock.ts'
-import type { HeaderFields, Policy, Priority, RetryPolicy } from './options.ts'
+import type { HeaderFields, HedgePolicy, Policy, Priority, RetryPolicy } from './options.ts'
 import type { Trace } from './trace.ts'
 import type { Phase } from './upstream-error.ts'
 
@@ -30,9 +30,13 @@ export interface CallInit {
   readonly attemptTimeout: number
   readonly retry: RetryPolicy | false
   readonly priority: Priority
+  readonly hedge: HedgePolicy | false
   /** What a dispatcher's caller asked for; only the pool, which hands it through, knows what is in it. */
-  readonly relay?: object
+  readonly relay?: object | undefined
 }
+
+/** Why an attempt was cancelled whose call had its reply from another one. */
+export const SUPERSEDED: Error = new Error('Another attempt was faster')
 
 /**
  * What the caller asked, and what travels with it down the stack. One shape for every call, so that the engine keeps it
@@ -57,6 +61,8 @@ export class Call {
   readonly retry: RetryPolicy | false
   /** How much it matters when there are not enough permits. */
   readonly priority: Priority
+  /** When it gets a second attempt beside a slow one. */
+  readonly hedge: HedgePolicy | false
   /** The other side of a call whose response is handed through as it comes, instead of being made a reply's body. */
   readonly relay: object | undefined
   readonly startedAt: number
@@ -77,6 +83,8 @@ export class Call {
   admission = 0
   /** The attempt's own time limit, if it has one. */
   attemptTimer: Timer | undefined = undefined
+  /** Which of the call's attempts it is at: 1 is the first. */
+  attempt = 0
   /** When the attempt in flight began, and how long the endpoint usually takes, in ms. */
   attemptAt = 0
   usualLatency = 0
@@ -94,6 +102,7 @@ export class Call {
   reason: unknown = undefined
   #onCancel: ((reason: unknown) => void) | undefined = undefined
   #onOver: (() => void) | undefined = undefined
+  #twin: Call | undefined = undefined
 
   constructor(init: CallInit) {
     this.policy = init.policy
@@ -108,6 +117,7 @@ export class Call {
     this.maxBodySize = init.maxBodySize
     this.retry = init.retry
     this.priority = init.priority
+    this.hedge = init.hedge
     this.relay = init.relay
     this.idempotent = init.idempotent
     // undici takes a Readable down with a connection that could not be made.
@@ -153,6 +163,17 @@ export class Call {
     this.cancelled = true
     this.reason = reason
     this.interrupt(reason)
+    this.#twin?.cancel(reason)
+  }
+
+  /** The same call once more, for another attempt beside the one in flight: it is ended when this one is. */
+  fork(now: number): Call {
+    const twin = new Call(this)
+    twin.at = now
+    twin.queued = this.queued
+    twin.lastEndpoint = this.lastEndpoint
+    this.#twin = twin
+    return twin
   }
 }
 

@@ -50,7 +50,7 @@ export interface AttemptEvent {
   readonly status?: number
   /** The HTTP version, where there was a reply and it is known: not with a dispatcher of yours, nor with HTTP/2 on offer. */
   readonly protocol?: '1.1'
-  /** The error's code, or `aborted` when the caller ended the call. */
+  /** The error's code, `aborted` when the caller ended the call, or `superseded` when another attempt was faster. */
   readonly error?: string
   /** What it proves about the endpoint. */
   readonly verdict: Verdict
@@ -88,6 +88,22 @@ export interface RetryStoppedEvent {
   readonly attempts: number
   /** Why there is no further one. */
   readonly reason: StopReason
+}
+
+/** A second attempt goes out beside a slow one. */
+export interface HedgeEvent {
+  /** The client's name. */
+  readonly client: string
+  /** The call's number, the same in all events of one call; unique in this process. */
+  readonly call: number
+  /** The upstream's name, or its origin. */
+  readonly upstream: string
+  /** The call's method. */
+  readonly method: string
+  /** Which attempt it is: 2, if there was no retry before. */
+  readonly attempt: number
+  /** How long the first has been out, in ms. */
+  readonly delay: number
 }
 
 /** We refused a call. */
@@ -178,6 +194,8 @@ export interface Channels {
   readonly retry: EventChannel<RetryEvent>
   /** `breakwater:retry:stopped`: a retry would have been useful but does not follow. */
   readonly retryStopped: EventChannel<RetryStoppedEvent>
+  /** `breakwater:hedge`: a second attempt goes out beside a slow one. */
+  readonly hedge: EventChannel<HedgeEvent>
   /** `breakwater:circuit`: the circuit of an endpoint changed its state. */
   readonly circuit: EventChannel<CircuitEvent>
   /** `breakwater:upstream:made`: an upstream was made, at start or by its first call. */
@@ -204,6 +222,7 @@ export const channels: Channels = {
   attemptEnd: named('attempt:end'),
   retry: named('retry'),
   retryStopped: named('retry:stopped'),
+  hedge: named('hedge'),
   circuit: named('circuit'),
   upstreamMade: named('upstream:made'),
   upstreamGone: named('upstream:gone'),

@@ -11,15 +11,15 @@ export type { CircuitState } from './circuit-state.ts'
 export type { Clock, Env, Random, Timer } from './clock.ts'
 export type { Blame, LimitKind } from './errors.ts'
 export type {
-  AttemptEvent, AttemptStartEvent, CallEvent, CallStartEvent, Channels, CircuitEvent, EventChannel, RefusedEvent, RetryEvent,
-  RetryStoppedEvent, UpstreamEvent,
+  AttemptEvent, AttemptStartEvent, CallEvent, CallStartEvent, Channels, CircuitEvent, EventChannel, HedgeEvent, RefusedEvent,
+  RetryEvent, RetryStoppedEvent, UpstreamEvent,
 } from './events.ts'
 export type { ClientDispatcher } from './dispatcher.ts'
 export type { Explanation } from './explain.ts'
 export type {
   BreakerOptions, BreakerPolicy, BudgetOptions, BudgetPolicy, ClientOptions, ConnectionTls, DispatcherLike, HeaderFields,
-  LimitOptions, LimitPolicy, NamedUpstreamOptions, Policy, PoolOptions, PoolPolicy, Priority, RetryOptions, RetryPolicy,
-  UpstreamOptions,
+  HedgeOptions, HedgePolicy, LimitOptions, LimitPolicy, NamedUpstreamOptions, Policy, PoolOptions, PoolPolicy, Priority,
+  RetryOptions, RetryPolicy, UpstreamOptions,
 } from './options.ts'
 export type { Reply, ReplyBody, ReplyHeaders, Timings } from './reply.ts'
 export type { CallOptions, QueryValue } from './request.ts'

@@ -99,6 +99,14 @@ export interface ConnectionTls extends TlsOptions {
   readonly servername?: string
 }
 
+/** When a call gets a second attempt beside one that is slow. */
+export interface HedgeOptions {
+  /** How slow: the percentile of the latencies of late, as a ratio. @default 0.95 */
+  readonly percentile?: number
+  /** Latencies that must be known first. @default 100 */
+  readonly minimumCalls?: number
+}
+
 /** How much a call matters: in overload `background` is shed before `normal`, and `critical` last. */
 export type Priority = 'critical' | 'normal' | 'background'
 
@@ -168,6 +176,8 @@ export interface UpstreamOptions {
   readonly breaker?: BreakerOptions | false
   /** Calls in flight; false: no limit. */
   readonly limit?: LimitOptions | false
+  /** A second attempt beside one that is slow (hedging), for calls that may be repeated; true: with defaults. @default false */
+  readonly hedge?: HedgeOptions | boolean
   /** How much its calls matter when there are not enough permits: who is served first, and who is shed last. @default 'normal' */
   readonly priority?: Priority
   /** Connections. */
@@ -217,6 +227,8 @@ export interface RetryPolicy extends Required<Omit<RetryOptions, 'budget'>> {
 export type BreakerPolicy = Required<BreakerOptions>
 /** {@link LimitOptions}, completed. */
 export type LimitPolicy = Required<LimitOptions>
+/** {@link HedgeOptions}, completed. */
+export type HedgePolicy = Required<HedgeOptions>
 /** {@link PoolOptions}, completed; `connections` is Infinity where the limit alone bounds them. */
 export type PoolPolicy = Required<Omit<PoolOptions, 'tls' | 'socketPath' | 'factory'>> &
   Pick<PoolOptions, 'tls' | 'socketPath' | 'factory'>
@@ -243,6 +255,8 @@ export interface Policy {
   readonly breaker: BreakerPolicy | false
   /** Calls in flight; false: no limit. */
   readonly limit: LimitPolicy | false
+  /** A second attempt beside one that is slow; false: none. */
+  readonly hedge: HedgePolicy | false
   /** How much its calls matter. */
   readonly priority: Priority
   /** Connections. */
@@ -254,6 +268,7 @@ interface Defaults extends
   readonly retry: RetryPolicy
   readonly breaker: BreakerPolicy
   readonly limit: Omit<LimitPolicy, 'queueTimeout'>
+  readonly hedge: HedgePolicy
   readonly pool: Omit<PoolPolicy, 'connections'>
   readonly client: Required<Pick<ClientOptions, 'allow' | 'maxUpstreams' | 'idleTimeout'>>
 }
@@ -278,6 +293,7 @@ export const DEFAULTS: Defaults = {
     maxHold: 5_000, holdOn429: false,
   },
   limit: { adaptive: true, max: 256, queue: 1_000 },
+  hedge: { percentile: 0.95, minimumCalls: 100 },
   pool: { connectTimeout: 2_000, idleTimeout: 4_000, maxIdleTimeout: 30_000, maxAge: 300_000, http2: false },
   client: { allow: 'any', maxUpstreams: 1_000, idleTimeout: 300_000 },
 }
@@ -351,6 +367,9 @@ export const list = (check: Check): Check => (value, where) => {
 const either = (special: unknown, check: Check): Check => (value, where) => {
   if (value !== special) check(value, where)
 }
+const only = (wanted: unknown): Check => (value, where) => {
+  if (value !== wanted) refuse(where, value, String(wanted))
+}
 const shape = (checks: Shape): Check => (value, where) => {
   if (!isRecord(value)) refuse(where, value, 'an object')
   checkShape(value, checks, where)
@@ -402,6 +421,7 @@ const BREAKER: Shape = {
   probes: positive, probeTimeout: finiteMs, probeShare: share, openTime: finiteMs, maxOpenTime: finiteMs, ramp: msOrZero,
   maxHold: msOrZero, holdOn429: boolean,
 }
+const HEDGE: Shape = { percentile: rate, minimumCalls: positive }
 const PRIORITIES: readonly unknown[] = ['critical', 'normal', 'background'] satisfies Priority[]
 const priority: Check = (value, where) => {
   if (!PRIORITIES.includes(value)) refuse(where, value, `one of ${PRIORITIES.join(', ')}`)
@@ -418,6 +438,7 @@ const UPSTREAM: Shape = {
   retry: either(false, shape(RETRY)),
   breaker: either(false, shape(BREAKER)),
   limit: either(false, shape(LIMIT)),
+  hedge: (value, where) => { (typeof value === 'boolean' ? boolean : shape(HEDGE))(value, where) },
   priority,
   pool: shape(POOL),
 }
@@ -464,7 +485,7 @@ const CALL: Shape = {
   deadline: finiteMs, attemptTimeout: finiteMs, throwOnStatus: boolean, maxBodySize: count, idempotencyKey: key,
   decode: boolean,
   redirects: UPSTREAM.redirects as Check,
-  priority,
+  hedge: only(false), priority,
   retry: either(false, shape({
     limit: RETRY.limit as Check, methods: RETRY.methods as Check, statuses: RETRY.statuses as Check,
   })),

@@ -72,6 +72,7 @@ function callOf(policy: Policy, target: string, request: Request, streamed: bool
     signal: options.signal,
     decode: options.decode !== false,
     priority: options.priority ?? policy.priority,
+    hedge: options.hedge === false ? false : policy.hedge,
     // A stream is not held in memory, so it has no bound unless the call sets one.
     maxBodySize: options.maxBodySize ?? (streamed ? Infinity : policy.maxBodySize),
     attemptTimeout: attemptTimeoutOf(options, deadline, policy),

@@ -5,6 +5,7 @@ import { stack, type Send } from './layer.ts'
 import { attempt } from './layers/attempt.ts'
 import { breaker } from './layers/breaker.ts'
 import { deadline } from './layers/deadline.ts'
+import { hedge } from './layers/hedge.ts'
 import { limit } from './layers/limit.ts'
 import { retry } from './layers/retry.ts'
 import { route } from './layers/route.ts'
@@ -26,6 +27,7 @@ export interface Parts {
  *
  * - the deadline is outermost, so it covers queue, connect, headers, body and back-off;
  * - retry stands outside the limit, so a call that waits for its next attempt holds no permit;
+ * - hedge stands inside the limit, so that it measures attempts and not the wait for a permit;
  * - the limit stands outside the breaker, so what we refuse ourselves is no evidence about the upstream;
  * - each endpoint has its own breaker, so one that is down does not close the others.
  */
@@ -34,6 +36,7 @@ export const pipeline = ({ env, budget, capacity, endpoints, resting }: Parts): 
     deadline(env), //                     one limit for the whole call
     retry(env, budget, endpoints, resting), // again, while safe, useful, in time and within budget
     limit(env, capacity, endpoints), //   a permit, or a bounded wait for one
+    hedge(env, budget, capacity.permits, endpoints), // a second attempt beside a slow one, if that is wanted
   )(route(endpoints)) //                  an endpoint that admits the call
 
 /** The way on from there, at one endpoint. */

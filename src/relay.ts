@@ -55,6 +55,8 @@ function callOf({ policy }: Upstream, relay: Relay, trace: Trace): Call {
     streamed: true,
     decode: false,
     priority: policy.priority,
+    // Two responses can't both be handed through.
+    hedge: false,
     signal: undefined,
     maxBodySize: Infinity,
     relay,

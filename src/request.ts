@@ -33,6 +33,8 @@ export interface CallOptions {
   readonly decode?: boolean
   /** Redirects followed at most. */
   readonly redirects?: number
+  /** False: no second attempt beside a slow one, though the upstream's options allow it. */
+  readonly hedge?: false
   /** How much it matters when there are not enough permits: who is served first, and who is shed last. */
   readonly priority?: Priority
 }

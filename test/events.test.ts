@@ -51,7 +51,7 @@ describe('events', () => {
     deepEqual(all.map(([, { name }]) => name), [
       'breakwater:call:start', 'breakwater:call:end', 'breakwater:call:refused', 'breakwater:attempt:start',
       'breakwater:attempt:end', 'breakwater:retry', 'breakwater:retry:stopped',
-      'breakwater:circuit', 'breakwater:upstream:made', 'breakwater:upstream:gone',
+      'breakwater:hedge', 'breakwater:circuit', 'breakwater:upstream:made', 'breakwater:upstream:gone',
     ])
     for (const [, channel] of all) equal(diagnostics.channel(channel.name), channel)
   })
@@ -84,6 +84,21 @@ describe('events', () => {
       ['attemptStart', { ...attempt, path: '/', attempt: 2 }],
       ['attemptEnd', { ...attempt, duration: ms, attempt: 2, verdict: 'healthy', status: 200, protocol: '1.1' }],
       ['callEnd', { ...call, attempts: 2, duration: ms, queued: ms, status: 200 }],
+    ])
+  })
+
+  test('tell of a second attempt beside a slow one, and which of the two was given up', async t => {
+    let requests = 0
+    const [client] = await setUp(t, (request, response) => {
+      // The eleventh is never answered.
+      if (++requests !== 11) void json({})(request, response)
+    }, { hedge: { minimumCalls: 1 } })
+    for (let call = 0; call < 10; call++) await client.upstream('api').get('/')
+    const seen = record(t, 'hedge', 'attemptEnd')
+    equal((await client.upstream('api').get('/')).attempts, 2)
+    await eventually(() => seen.length === 3)
+    deepEqual(seen.map(([name, { attempt, error, status }]) => [name, attempt, error ?? status]), [
+      ['hedge', 2, undefined], ['attemptEnd', 2, 200], ['attemptEnd', 1, 'superseded'],
     ])
   })
 
@@ -309,11 +324,16 @@ describe('events', () => {
 async function everything(t: Context): Promise<void> {
   const secret = 'hunter2'
   const bad = status(502, { 'set-cookie': secret }, secret)
-  const [client] = await setUp(t, byPath({ '/bad': bad, '/': json({ secret }, 200, { 'set-cookie': secret }) }), {
-    retry: { limit: 1, backoff: 0 }, breaker: { consecutive: 3 },
+  let slow = 0
+  const [client] = await setUp(t, byPath({
+    '/bad': bad, '/': json({ secret }, 200, { 'set-cookie': secret }),
+    '/slow': (request, response) => { if (slow++ !== 10) void json({ secret })(request, response) },
+  }), {
+    retry: { limit: 1, backoff: 0 }, breaker: { consecutive: 3 }, hedge: { minimumCalls: 1 },
   })
   const options = { headers: { authorization: secret }, query: { token: secret } }
   await client.upstream('api').post('/', { ...options, json: { secret }, idempotencyKey: secret })
+  for (let call = 0; call < 11; call++) await client.upstream('api').get('/slow', options)
   for (let call = 0; call < 3; call++) await failed(client.upstream('api').put('/bad', { ...options, body: secret }))
   await client.close()
 }

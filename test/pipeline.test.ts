@@ -426,6 +426,63 @@ suite('the end of a call from outside', () => {
   })
 })
 
+suite('a hedged call through all layers', () => {
+  const options: UpstreamOptions = { hedge: { minimumCalls: 20 }, retry: { limit: 1, backoff: 0 } }
+  /** Two endpoints that have answered 20 calls in 20 ms each, and a call whose first attempt has just been hedged. */
+  const hedged = async () => {
+    const made = setup(options, 2)
+    const busy = (): (typeof made.wires)[number] => made.wires.find(({ open }) => open > 0)!
+    for (let n = 0; n < 20; n++) {
+      made.start()
+      await settle()
+      const received = await busy().next()
+      made.clock.tick(20)
+      received.reply(replyOf())
+      await settle()
+    }
+    const seen = made.start()
+    await settle()
+    const slow = busy()
+    await made.clock.advance(20)
+    return { ...made, seen, slow, quick: made.wires.find(wire => wire !== slow)! }
+  }
+
+  test('goes to another endpoint, holds two permits, and leaves nothing behind', async () => {
+    const made = await hedged()
+    const { seen, slow, quick, upstream } = made
+    deepEqual([slow.open, quick.open, upstream.permits.taken], [1, 1, 2])
+    ;(await quick.next()).reply(replyOf())
+    await settle()
+    deepEqual([seen.reply?.status, seen.reply?.attempts], [200, 2])
+    assertQuiet(made)
+  })
+
+  test('says nothing against the endpoint whose attempt was cancelled, but remembers that it was slow', async () => {
+    const made = await hedged()
+    const before = made.upstream.endpoints.all.map(({ latency }) => latency.usual)
+    await made.clock.advance(200)
+    ;(await made.quick.next()).reply(replyOf())
+    await settle()
+    const index = made.wires.indexOf(made.slow)
+    const { circuit, latency } = made.upstream.endpoints.all[index]!
+    deepEqual([circuit!.window.failures, circuit!.unhealthy], [0, 0])
+    ok(latency.usual > before[index]!, `${latency.usual} ms after ${before[index]!} ms`)
+  })
+
+  test('is tried again when both attempts fail', async () => {
+    const made = await hedged()
+    for (const wire of [made.slow, made.quick]) {
+      const received = await wire.next()
+      received.fail(reset(received.call))
+    }
+    await made.clock.advance(1)
+    ;(await made.wires.find(({ open }) => open > 0)!.next()).reply(replyOf())
+    await settle()
+    deepEqual([made.seen.reply?.status, made.seen.reply?.attempts], [200, 3])
+    assertQuiet(made)
+  })
+})
+
 suite('while a circuit closes, step by step,', () => {
   const breaker = { consecutive: 3, probes: 3, openTime: 1_000, ramp: 10_000 }
   /** A circuit that is open, at a time when a probe may be made. */

@@ -84,7 +84,7 @@ export function newCall(): Call {
     policy, trace, method: 'GET', target: '/invoices/7', headers: undefined, body: undefined, idempotent: true,
     streamed: false, decode: true,
     signal: undefined, maxBodySize: policy.maxBodySize, deadline: policy.deadline, attemptTimeout: policy.attemptTimeout,
-    retry: policy.retry, priority: policy.priority,
+    retry: policy.retry, priority: policy.priority, hedge: policy.hedge,
   })
 }
 

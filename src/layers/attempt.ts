@@ -1,4 +1,4 @@
-import type { Call } from '../call.ts'
+import { SUPERSEDED, type Call } from '../call.ts'
 import { wallClock, type Env } from '../clock.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { AttemptTimeoutError, codeOf, ConnectionError, UpstreamError } from '../errors.ts'
@@ -26,12 +26,13 @@ export const attempt = (env: Env, endpoint: Endpoint): Layer => next => {
     const now = clock.now()
     const duration = now - call.attemptAt
     if (error === undefined) learn(call, reply, endpoint, duration, clock.stalledAt >= call.attemptAt)
-    else call.trace.mark(`attempt ${call.trace.attempts} to ${endpoint.origin} failed: ${nameOf(error)}`, now)
+    else if (error === SUPERSEDED) endpoint.latency.record(duration)
+    else call.trace.mark(`attempt ${call.attempt} to ${endpoint.origin} failed: ${nameOf(error)}`, now)
     if (channels.attemptEnd.hasSubscribers) publish(call, endpoint, env, { duration, reply, error })
   }
   return call => {
     if (call.cancelled) return rejected(call.reason)
-    call.trace.attempts++
+    call.attempt = ++call.trace.attempts
     call.attemptAt = call.at
     call.usualLatency = endpoint.latency.usual
     call.lastEndpoint = endpoint
@@ -64,7 +65,7 @@ function judge(reply: Reply, call: Call, headersAfter: number): void {
   if (status < 400) return
   reply.retryAfter = retryAfter(headers['retry-after'], wallClock)
   reply.verdict = verdictOfStatus(status, reply.retryAfter !== undefined)
-  const event = `attempt ${reply.attempts}: status ${status} after ${Math.round(headersAfter)} ms`
+  const event = `attempt ${call.attempt}: status ${status} after ${Math.round(headersAfter)} ms`
   call.trace.mark(event, call.attemptAt + headersAfter)
 }
 
@@ -97,15 +98,15 @@ interface Outcome {
 }
 
 function publish(call: Call, endpoint: Endpoint, { client = '' }: Env, { duration, reply, error }: Outcome): void {
-  const { number, upstream, attempts } = call.trace
+  const { attempt, method, trace: { number, upstream } } = call
   const { http2, factory } = call.policy.pool
   // HTTP/2 is agreed upon in TLS, and then nobody says which of the two it was.
   const isKnown = reply !== undefined && factory === undefined && (!http2 || endpoint.origin.startsWith('http:'))
   const told = error === undefined ? reply?.verdict : error instanceof UpstreamError ? error.verdict : undefined
   channels.attemptEnd.publish({
-    client, call: number, upstream, endpoint: endpoint.origin, method: call.method, attempt: attempts, duration,
+    client, call: number, upstream, endpoint: endpoint.origin, method, attempt, duration,
     verdict: told ?? 'none',
     ...(reply === undefined ? {} : { status: reply.status }), ...(isKnown ? { protocol: '1.1' } : {}),
-    ...(error === undefined ? {} : { error: codeOf(error) }),
+    ...(error === undefined ? {} : { error: error === SUPERSEDED ? 'superseded' : codeOf(error) }),
   })
 }

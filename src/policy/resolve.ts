@@ -1,6 +1,6 @@
 import {
-  DEFAULTS, refuse, type BreakerPolicy, type LimitPolicy, type Policy, type PoolOptions, type PoolPolicy, type RetryPolicy,
-  type UpstreamOptions,
+  DEFAULTS, refuse, type BreakerPolicy, type HedgePolicy, type LimitPolicy, type Policy, type PoolOptions, type PoolPolicy,
+  type RetryPolicy, type UpstreamOptions,
 } from '../options.ts'
 
 /** An own copy without what is undefined; arrays are copied too, so that nobody can change them later. */
@@ -22,11 +22,15 @@ export function mergeOptions(under: UpstreamOptions, over: UpstreamOptions): Ups
   const own = ownOf(over)
   const merged: Record<string, unknown> = { ...under, ...own }
   for (const name of ['breaker', 'limit', 'pool'] as const) merged[name] = laid<object>(under[name], own[name])
+  merged.hedge = laid<object>(switchedOn(under.hedge), switchedOn(own.hedge))
   merged.retry = laidRetry(under.retry, own.retry)
   // An undefined field stays: it takes out one that was set below.
   if (own.headers !== undefined) merged.headers = { ...under.headers, ...lowerCased(own.headers) }
   return ownOf(merged)
 }
+
+/** True stands for a group of which nothing is given. */
+const switchedOn = <T extends object>(group: T | boolean | undefined): T | false | undefined => (group === true ? {} as T : group)
 
 function laidRetry(under: UpstreamOptions['retry'], over: UpstreamOptions['retry']): UpstreamOptions['retry'] {
   const retry = laid(under, over)
@@ -65,6 +69,7 @@ export function resolve(layers: readonly UpstreamOptions[], where = ''): Policy 
     retry: resolveRetry(given.retry, prefix),
     breaker: resolveBreaker(given.breaker, { deadline, attemptTimeout }, prefix),
     limit,
+    hedge: resolveHedge(given.hedge),
     priority: given.priority ?? DEFAULTS.priority,
     pool: resolvePool(given.pool, attemptTimeout, limit, prefix),
   })
@@ -96,6 +101,9 @@ function resolveRetry(given: UpstreamOptions['retry'] = {}, prefix: string): Ret
   const methods = Object.freeze(policy.methods.map(method => method.toUpperCase()))
   return frozen({ ...policy, methods, statuses: Object.freeze([...policy.statuses]), budget })
 }
+
+const resolveHedge = (given: UpstreamOptions['hedge'] = false): HedgePolicy | false =>
+  given === false ? false : frozen({ ...DEFAULTS.hedge, ...switchedOn(given) })
 
 function resolveBreaker(
   given: UpstreamOptions['breaker'] = {}, times: Pick<Policy, 'deadline' | 'attemptTimeout'>, prefix: string,

@@ -15,7 +15,8 @@ export interface OptionDoc {
 /** Which interface documents what: its name, and what stands before its members' names. */
 const SECTIONS: readonly (readonly [name: string, prefix: string])[] = [
   ['ClientOptions', ''], ['NamedUpstreamOptions', ''], ['UpstreamOptions', ''], ['RetryOptions', 'retry.'],
-  ['BudgetOptions', 'retry.budget.'], ['BreakerOptions', 'breaker.'], ['LimitOptions', 'limit.'], ['PoolOptions', 'pool.'],
+  ['BudgetOptions', 'retry.budget.'], ['BreakerOptions', 'breaker.'], ['LimitOptions', 'limit.'], ['HedgeOptions', 'hedge.'],
+  ['PoolOptions', 'pool.'],
 ]
 
 const source = path.resolve(import.meta.dirname, '../../src/options.ts')

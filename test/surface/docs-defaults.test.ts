@@ -24,8 +24,10 @@ const at = (value: unknown, path: string): unknown => path.split('.').reduce<unk
 
 /** Defaults of the client alone are no part of a policy. */
 const CLIENT = Object.keys(DEFAULTS.client)
+/** Groups that are off unless asked for; their own defaults are what `true` stands for. */
+const OFF = ['hedge']
 /** `{}` is what there is when nothing is given. */
-const inDefaults = (path: string): unknown => path === 'headers' ? {} : at(DEFAULTS, CLIENT.includes(path) ? `client.${path}` : path)
+const inDefaults = (path: string): unknown => path === 'headers' ? {} : OFF.includes(path) ? false : at(DEFAULTS, CLIENT.includes(path) ? `client.${path}` : path)
 
 const policyOf = (options: ClientOptions): Policy => createClient(options).explain('http://h').policy
 
@@ -37,7 +39,8 @@ describe('defaults', () => {
       deepEqual(literal, inDefaults(path))
       // What a deadline of ten seconds makes of them; the window must hold two attempts.
       const effective = path === 'breaker.window' ? 20_000 : literal
-      if (!CLIENT.includes(path)) deepEqual(at(policyOf({}), path), effective)
+      const on = Object.fromEntries(OFF.filter(group => path.startsWith(`${group}.`)).map(group => [group, true]))
+      if (!CLIENT.includes(path)) deepEqual(at(policyOf(on), path), effective)
     })
   }
 
