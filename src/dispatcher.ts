@@ -1,6 +1,6 @@
-import { Dispatcher } from 'undici'
 import type { Desk } from './desk.ts'
 import { CONNECTION_EVENTS, type ConnectionEvents, type ConnectionListener } from './pool/connection-events.ts'
+import { Dispatcher } from './pool/undici.ts'
 
 /**
  * The client as an undici `Dispatcher`: whatever takes an undici Agent can use it, and its requests go the way of every other

@@ -2,6 +2,7 @@ import dns from 'node:dns'
 import type { LookupFunction, Socket } from 'node:net'
 import type { buildConnector } from 'undici'
 import type { Clock } from '../clock.ts'
+import { errors } from './undici.ts'
 
 /** What undici's connector makes, with the part of the socket we look at. */
 type Connected = Parameters<buildConnector.Callback>[1]
@@ -40,7 +41,7 @@ export class Connections {
       // Armed first: setting up TLS takes a while of its own.
       // eslint-disable-next-line prefer-const -- the timer is older than what it ends
       let connecting: unknown
-      const timer = clock.after(timeout, () => { (connecting as Socket).destroy(new ConnectTimeout(timeout)) })
+      const timer = clock.after(timeout, () => { (connecting as Socket).destroy(new errors.ConnectTimeoutError(`no connection within ${timeout} ms`)) })
       connecting = connect(options, done)
     }
   }
@@ -58,13 +59,5 @@ export class Connections {
       this.failing = error
       queueMicrotask(() => { this.failing = undefined })
     })
-  }
-}
-
-/** No connection within `pool.connectTimeout`. */
-class ConnectTimeout extends Error {
-  readonly code = 'UND_ERR_CONNECT_TIMEOUT'
-  constructor(timeout: number) {
-    super(`no connection within ${timeout} ms`)
   }
 }

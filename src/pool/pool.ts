@@ -1,5 +1,4 @@
-import { restoreGlobals } from './host-globals.ts'
-import { buildConnector, Pool as UndiciPool, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Env } from '../clock.ts'
 import type { Body, Call } from '../call.ts'
 import type { Send } from '../layer.ts'
@@ -16,8 +15,7 @@ import { RelayedExchange } from './relayed.ts'
 import { sendable, watched } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
 import { StreamedExchange } from './streamed.ts'
-
-restoreGlobals()
+import { buildConnector, Pool as UndiciPool } from './undici.ts'
 
 /** The connections to one endpoint. */
 export interface Pool {

@@ -1,7 +1,7 @@
-import './host-globals.ts'
-import { errors, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Call, StreamBody } from '../call.ts'
 import type { HeaderFields } from '../options.ts'
+import { errors } from './undici.ts'
 
 /** What may be asked of a dispatcher; undici's types leave out the last. */
 export type Asked = Dispatcher.DispatchOptions & { allowH2?: boolean }

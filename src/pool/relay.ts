@@ -1,8 +1,8 @@
-import './host-globals.ts'
 import type { Duplex } from 'node:stream'
-import { errors, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Call, StreamBody } from '../call.ts'
 import { oneShot, readable, type Asked } from './relay-request.ts'
+import { errors } from './undici.ts'
 
 /** An exchange whose response the caller gets, or may yet get. */
 export interface OnWire {
