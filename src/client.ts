@@ -2,6 +2,7 @@ import { systemEnv, type Env } from './clock.ts'
 import { Desk } from './desk.ts'
 import { Directory } from './directory.ts'
 import { ClientDispatcher } from './dispatcher.ts'
+import { fetchOver } from './fetch.ts'
 import type { Explanation } from './explain.ts'
 import { checkClient, type ClientOptions, type UpstreamOptions } from './options.ts'
 import type { Reply } from './reply.ts'
@@ -23,6 +24,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   readonly #sender: Sender
   readonly #env: Env
   #closed: Promise<void> | undefined
+  #fetch: typeof fetch | undefined
 
   /** @internal */
   constructor(options: ClientOptions) {
@@ -69,6 +71,17 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
    */
   dispatcher(): ClientDispatcher {
     return new ClientDispatcher(new Desk(this.#directory, this.#sender, this.#env), this.#directory.events)
+  }
+
+  /**
+   * The host's `fetch`, protected: for any library that takes one. It need not be called as a method.
+   *
+   * @example
+   * const { fetch } = client
+   * const response = await fetch('http://orders.internal/7', { signal: AbortSignal.timeout(1_000) })
+   */
+  get fetch(): typeof fetch {
+    return (this.#fetch ??= fetchOver(this.dispatcher()))
   }
 
   /**
