@@ -35,7 +35,7 @@ describe('options of one call refuse what they cannot be', () => {
   const controller = new AbortController()
   for (const [options, message] of [
     [{ timeout: 7 }, 'timeout: expected one of query, headers, json, body, signal, deadline, attemptTimeout, throwOnStatus, '
-      + 'maxBodySize, idempotencyKey, decode, redirects, retry, got an unknown option'],
+      + 'maxBodySize, idempotencyKey, decode, redirects, hedge, priority, retry, got an unknown option'],
     [JSON.parse('{"__proto__":{"deadline":7}}'), /^__proto__: .* got an unknown option$/],
     [{ deadline: 0 }, 'deadline: expected a number of ms from 1 to 2147483647, got 0'],
     [{ attemptTimeout: '1s' }, "attemptTimeout: expected a number of ms from 1 to 2147483647, got '1s'"],
