@@ -1,4 +1,6 @@
-import type { Asked } from './pool/relay-request.ts'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { fieldOf, type Asked } from './pool/relay-request.ts'
 import { Dispatcher1Wrapper, fetch as ownFetch, type Dispatcher } from './pool/undici.ts'
 
 /** The host's own, as they are when this is loaded: what replaces them later may well be made of ours. */
@@ -8,37 +10,42 @@ const host = {
   Request: globalThis.Request as typeof Request | undefined,
 }
 
-/** A body that is all there, as undici takes it; others are gone once sent. */
-function solid(body: unknown): Asked['body'] | undefined {
-  if (typeof body === 'string' || body instanceof Blob) return body as string
-  if (body instanceof URLSearchParams) return body.toString()
-  // Copied, as fetch does: the caller may go on writing to it.
-  if (ArrayBuffer.isView(body)) return Buffer.copyBytesFrom(new Uint8Array(body.buffer, body.byteOffset, body.byteLength))
-  return body instanceof ArrayBuffer ? Buffer.from(body.slice()) : undefined
-}
+/** Bytes of a request body that are kept at most, so that they can be sent again. */
+const MOST_KEPT = 1_048_576
 
 /** An object whose properties are its own, so that it can be copied. */
 const isPlain = (init: object): boolean => [Object.prototype, null].includes(Object.getPrototypeOf(init) as object | null)
 
+/** Whether a body is a stream only because fetch makes one of each: its length is known, as it is all there. */
+const isWhole = ({ body, headers }: Asked): boolean =>
+  typeof body === 'object' && body !== null && Symbol.asyncIterator in body
+  && Number(fieldOf(headers, 'content-length')) <= MOST_KEPT
+
+/** Reads a body; one that fails does so again when it is sent. */
+const read = (body: Readable): Promise<Buffer | Readable> =>
+  buffer(body).catch((error: unknown) => new Readable({ read() { this.destroy(error as Error) } }))
+
 /**
  * The host's `fetch` over a dispatcher of ours: its own Request, Response, streams and rules, with only the sending exchanged.
  *
- * The host's undici may be of an older major version, whose handlers are wrapped. It makes a stream of every body; one that is
- * all there is put back in its place, so that it can be sent again.
+ * The host's undici may be of an older major version, whose handlers are wrapped. It makes a stream of every body; one whose
+ * length is known is read first, so that it can be sent again.
  */
 export const fetchOver = (dispatcher: Dispatcher): typeof fetch => {
   const older = new Dispatcher1Wrapper(dispatcher)
-  const over = (body: Asked['body'] | undefined): Pick<Dispatcher, 'dispatch'> => ({
+  const over: Pick<Dispatcher, 'dispatch'> = {
     dispatch(asked, handler) {
-      const options = body === undefined || asked.body === null || asked.body === undefined ? asked : { ...asked, body }
-      return (typeof handler.onRequestStart === 'function' ? dispatcher : older).dispatch(options, handler)
+      const used = typeof handler.onRequestStart === 'function' ? dispatcher : older
+      if (!isWhole(asked)) return used.dispatch(asked, handler)
+      void read(asked.body as Readable).then(body => used.dispatch({ ...asked, body }, handler))
+      return true
     },
-  })
+  }
   return async (input, init) => {
     // Options of a class would lose what hangs on their prototype.
-    if (init !== undefined && !isPlain(init) && host.Request !== undefined) {
-      return host.fetch(new host.Request(input, init), { dispatcher: over(undefined) } as object)
-    }
-    return host.fetch(input, { ...init, dispatcher: over(solid(init?.body)) } as object)
+    const { fetch, Request } = host
+    const isCopied = init === undefined || isPlain(init) || Request === undefined
+    const [what, how] = isCopied ? [input, init] : [new Request(input, init), undefined]
+    return fetch(what, { ...how, dispatcher: over } as object)
   }
 }

@@ -136,19 +136,48 @@ suite('client.fetch', () => {
 
   test('is retried with the same body, as it was when fetch was called', async t => {
     const bodies: string[] = []
-    const [server, { fetch }] = await start(t, async (request, response) => {
+    const [{ url }, { fetch }] = await start(t, async (request, response) => {
       let body = ''
       for await (const chunk of request) body += String(chunk)
       bodies.push(body)
       response.writeHead(bodies.length % 2 === 1 ? 503 : 200).end()
     })
     const bytes = new TextEncoder().encode('bytes')
-    for (const body of ['text', bytes, new URLSearchParams({ a: 'b' }), new Blob(['blob'])]) {
-      const sent = fetch(server.url, { method: 'PUT', body })
-      bytes.fill(0)
+    const form = new FormData()
+    form.set('field', 'value')
+    for (const body of ['text', bytes, new URLSearchParams({ a: 'b' }), new Blob(['blob']), form, 'x'.repeat(1_000_000)]) {
+      const sent = fetch(url, { method: 'PUT', body })
+      if (body === bytes) bytes.fill(0)
       equal((await sent).status, 200)
     }
-    deepEqual(bodies, ['text', 'text', '\0\0\0\0\0', '\0\0\0\0\0', 'a=b', 'a=b', 'blob', 'blob'])
+    equal((await fetch(new Request(url, { method: 'PUT', body: 'of a Request' }))).status, 200)
+    for (let turn = 0; turn < bodies.length; turn += 2) equal(bodies[turn], bodies[turn + 1])
+    const short = bodies.filter((body, turn) => turn % 2 === 0 && body.length < 100)
+    deepEqual(short, ['text', 'bytes', 'a=b', 'blob', 'of a Request'])
+  })
+
+  test('is not retried with a body that is gone: a stream, or one too long to be kept', async t => {
+    const [server, { fetch }] = await start(t, (request, response) => {
+      request.resume().once('end', () => { response.writeHead(503).end() })
+    })
+    const stream = new Blob(['stream']).stream()
+    equal((await fetch(server.url, { method: 'PUT', body: stream, duplex: 'half' })).status, 503)
+    equal((await fetch(server.url, { method: 'PUT', body: 'x'.repeat(1_048_577) })).status, 503)
+    equal(server.hits, 2)
+  })
+
+  test('fails as the host’s does if its body does', async t => {
+    const [{ url }, client] = await start(t, echo)
+    const { fetch } = client
+    const failing = (): ReadableStream => new ReadableStream({ pull(controller) { controller.error(new RangeError('torn')) } })
+    const options = { method: 'POST', duplex: 'half' }
+    const theirs = await failure(globalThis.fetch(url, { ...options, body: failing() } as RequestInit), TypeError)
+    const ours = await failure(fetch(url, { ...options, body: failing() } as RequestInit), TypeError)
+    equal(String(ours.cause), String(theirs.cause))
+    // It is said to have a length, and so is read before it is sent.
+    const announced = { ...options, headers: { 'content-length': '4' } }
+    await failure(fetch(url, { ...announced, body: failing() } as RequestInit), TypeError)
+    equal(client.snapshot().every(({ active }) => active === 0), true)
   })
 
   test('leaves a POST as it is, unless it was never sent', async t => {
@@ -214,9 +243,6 @@ suite('client.fetch', () => {
     } } }
     const api = createApi<Paths>({ baseUrl: url, fetch })
     const options = { params: { path: { id: 7 } }, body: { state: 'paid' } }
-    const first = await api.PUT('/orders/{id}', options)
-    // It makes a Request of it, whose body is a stream.
-    equal(first.response.status, 503)
     const { data } = await api.PUT('/orders/{id}', options)
     deepEqual([data?.url, data?.body], ['/orders/7', '{"state":"paid"}'])
   })

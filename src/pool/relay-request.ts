@@ -60,8 +60,12 @@ const namesOf = (headers: Headers | undefined): string[] => {
   return names.map(name => String(name).toLowerCase())
 }
 
-/** Whether a field is among them, whatever the case of its name. */
-export const hasField = (headers: Headers | undefined, name: string): boolean => namesOf(headers).includes(name)
+/** The value of a field, whatever the case of its name. */
+export function fieldOf(headers: Asked['headers'], name: string): unknown {
+  const index = namesOf(headers ?? undefined).indexOf(name)
+  if (index === -1) return undefined
+  return Array.isArray(headers) ? headers[2 * index + 1] : Object.values(headers ?? {})[index]
+}
 
 /**
  * The caller's header fields as they are, in their order, but for those that stand over them; then these, and the upstream's
