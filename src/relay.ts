@@ -4,7 +4,7 @@ import { channels } from './events.ts'
 import { announce, over, refusal } from './perform.ts'
 import { isIdempotent } from './policy/verdict.ts'
 import { isStream, type Relay } from './pool/relay.ts'
-import { hasField, pathOf } from './pool/relay-request.ts'
+import { fieldOf, pathOf } from './pool/relay-request.ts'
 import { Trace } from './trace.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -16,16 +16,18 @@ import type { Upstream } from './upstream.ts'
 export function relay(upstream: Upstream, relayed: Relay, env: Env): boolean {
   const { asked: { method }, asked } = relayed
   const trace = new Trace(upstream.name, method.toUpperCase(), pathOf(asked), env.clock.now())
-  if (channels.callStart.hasSubscribers) announce(trace, env)
   const { endpoints } = upstream
   if (!endpoints.admits(trace.startedAt) && !endpoints.isOpening(trace.startedAt)) {
+    if (channels.callStart.hasSubscribers) announce(trace, env)
     relayed.fail(refusal(upstream, trace, env))
     return false
   }
   const call = callOf(upstream, relayed, trace)
   // Undici takes any stream down with a connection that could not be made.
   if (isStream(relayed.body)) call.replayable = false
-  if (!relayed.begin(call)) return false
+  // One that its caller ends in its beginning never was a call.
+  if (!relayed.begin(call)) return true
+  if (channels.callStart.hasSubscribers) announce(trace, env)
   upstream.send(call).then(
     reply => {
       // From here on the caller has the response, and its own time limit on each pause of the body.
@@ -46,7 +48,7 @@ function callOf({ policy }: Upstream, relay: Relay, trace: Trace): Call {
   const { retry, deadline, attemptTimeout } = policy
   const { method, path: target } = trace
   const byMethod = (): boolean =>
-    isIdempotent(method, hasField(headers ?? undefined, 'idempotency-key'), retry === false ? [] : retry.methods)
+    isIdempotent(method, fieldOf(headers, 'idempotency-key') !== undefined, retry === false ? [] : retry.methods)
   return new Call({
     policy, trace, method, target, retry, deadline, attemptTimeout, body,
     headers: undefined,

@@ -198,6 +198,10 @@ suite('what a client says of an upstream', () => {
 
   test('holds for events: a dispatched request is a call like any other', async t => {
     const ends: unknown[] = []
+    let starts = 0
+    const started = (): void => { starts++ }
+    channels.callStart.subscribe(started)
+    t.after(() => channels.callStart.unsubscribe(started))
     const listener = ({ method, attempts, status: code, error }: CallEvent): void => {
       ends.push([method, attempts, code, error])
     }
@@ -205,7 +209,8 @@ suite('what a client says of an upstream', () => {
     t.after(() => channels.callEnd.unsubscribe(listener))
     const [server, dispatcher] = await start(t, status(404))
     await (await request(server.url, { dispatcher, method: 'POST' })).body.dump()
-    deepEqual(ends, [['POST', 1, 404, undefined]])
+    await failure(request(server.url, { dispatcher, signal: AbortSignal.abort() }), Error)
+    deepEqual([starts, ends], [1, [['POST', 1, 404, undefined]]])
   })
 })
 
@@ -257,6 +262,16 @@ suite('closing', () => {
 })
 
 suite('a dispatcher of the caller’s own underneath', () => {
+  test('is reached when all protections are off, too', async t => {
+    const peer = await closing(t, startPeer())
+    const client = createClient({ ...OFF, pool: { factory: () => new Agent().compose(interceptors.decompress()) } })
+    t.after(() => client.destroy())
+    equal(await read(request(`${peer.url}/gzip`, { dispatcher: client.dispatcher() })), 'unzipped')
+    const broken = createClient({ ...OFF, pool: { factory: () => { throw new RangeError('no pool') } } })
+    await failure(request(peer.url, { dispatcher: broken.dispatcher() }), RangeError)
+    deepEqual([only(client).active, only(broken).active], [0, 0])
+  })
+
   test('is reached by dispatched requests, whatever is composed on it', async t => {
     const peer = await closing(t, startPeer())
     const agents: Agent[] = []
