@@ -2,8 +2,8 @@ import { childOf } from './child.ts'
 import type { Client } from './clients/client.ts'
 import { now } from './clock.ts'
 import { drive } from './load.ts'
-import type { DriverChannel, DriverSetup, Plan } from './messages.ts'
-import { totalOf } from './phases.ts'
+import { type DriverChannel, type DriverSetup, insideKeys, type Plan } from './messages.ts'
+import { columnWidth, totalOf } from './phases.ts'
 import { Series } from './series.ts'
 import { Tally } from './tally.ts'
 
@@ -24,6 +24,7 @@ export function driveClient(clients: Makers, reportEvery?: number): void {
   let settings: DriverSetup
   let client: Client
   let tally: Tally
+  const inside = new Series(insideKeys)
   let start = 0
   let inFlight = 0
 
@@ -46,6 +47,7 @@ export function driveClient(clients: Makers, reportEvery?: number): void {
     /** Four times what a client that waits out the deadline has in flight: a bound for memory, not a policy. */
     const most = Math.max(1000, Math.ceil(rate * deadline / 1000 * 4))
     const timer = reportEvery === undefined ? undefined : setInterval(() => { report(false) }, reportEvery)
+    const looks = setInterval(look, columnWidth)
     await drive({
       rate,
       length: totalOf(plan.spans),
@@ -58,6 +60,17 @@ export function driveClient(clients: Makers, reportEvery?: number): void {
       },
     })
     clearInterval(timer)
+    clearInterval(looks)
+  }
+
+  /** Fills every column up to now: a timer may skip one. */
+  function look(): void {
+    const seen = client.inside?.(settings.url)
+    if (seen === undefined || now() < start) return
+    const until = Series.columnAt(now() - start)
+    for (let column = inside.length; column <= until; column += 1) {
+      for (const key of insideKeys) inside.add(key, column, seen[key])
+    }
   }
 
   async function call(at: number): Promise<void> {
@@ -82,6 +95,7 @@ export function driveClient(clients: Makers, reportEvery?: number): void {
     send({
       type: 'driver', final, at, part: tally.series.part(settled), failing: tally.failing(),
       dropped: tally.dropped, late: tally.late, ...circuit && { circuit },
+      ...final && inside.length > 0 && { inside: inside.part(0) },
     })
   }
 

@@ -1,4 +1,4 @@
-import type { Circuit } from './clients/client.ts'
+import type { Circuit, Inside } from './clients/client.ts'
 import type { Mode, Span } from './phases.ts'
 
 /** When the run begins (on the shared clock) and what happens then. */
@@ -19,8 +19,12 @@ export interface Part<Key extends string> {
 export const driverKeys = ['offered', 'good', 'failed'] as const
 /** What an upstream counts per column: calls by the moment they came in, and the longest queue. */
 export const upstreamKeys = ['reached', 'queued'] as const
+/** What a driver sees inside a client that can tell, per column. */
+export const insideKeys = ['limit', 'inFlight', 'waiting', 'tokens', 'circuit'] as const satisfies readonly (keyof Inside)[]
 /** One of {@link driverKeys}. */
 export type DriverKey = typeof driverKeys[number]
+/** One of {@link insideKeys}. */
+export type InsideKey = typeof insideKeys[number]
 /** One of {@link upstreamKeys}. */
 export type UpstreamKey = typeof upstreamKeys[number]
 
@@ -70,6 +74,8 @@ export interface UpstreamReport {
 export interface DriverReport {
   readonly type: 'driver'
   readonly part: Part<DriverKey>
+  /** Told at the end, of a client that can tell. */
+  readonly inside?: Part<InsideKey>
   /** One per phase of the plan. */
   readonly failing: readonly Failing[]
   /** Calls per phase that were never made because too many were in flight. */

@@ -4,7 +4,8 @@ import type { Circuit } from './clients/client.ts'
 import { clients } from './clients/index.ts'
 import { now } from './clock.ts'
 import {
-  type DriverChannel, driverKeys, type DriverReport, type Failing, type Plan, type UpstreamChannel, upstreamKeys,
+  type DriverChannel, driverKeys, type DriverReport, type Failing, insideKeys, type InsideKey, type Plan,
+  type UpstreamChannel, upstreamKeys,
 } from './messages.ts'
 import { modeOf, type OutageKind, type Span, totalOf } from './phases.ts'
 import { Series } from './series.ts'
@@ -30,6 +31,8 @@ export interface Track {
   readonly calls: Series<'offered' | 'good' | 'failed'>
   /** Absent when the upstream is not ours. */
   readonly upstream?: Series<'reached' | 'queued'>
+  /** Absent when the client cannot tell. */
+  inside?: Series<InsideKey>
   /** Per phase. */
   failing: readonly Failing[]
   /** Per phase. */
@@ -126,8 +129,10 @@ async function open(name: string, experiment: Experiment, children: Children): P
   }
 }
 
-function note(track: Track, report: DriverReport): void {
+/** Takes over what a driver has told. */
+export function note(track: Track, report: DriverReport): void {
   track.calls.merge(report.part)
+  if (report.inside) (track.inside ??= new Series(insideKeys)).merge(report.inside)
   track.failing = report.failing
   track.dropped = report.dropped
   track.late = report.late

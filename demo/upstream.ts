@@ -18,6 +18,7 @@ const series = new Series(upstreamKeys)
 let mode: Mode = 'healthy'
 let start = Infinity
 let told = 0
+let looked = 0
 let capacity: Capacity
 let workers = 0
 
@@ -69,7 +70,8 @@ function begin(plan: Plan): void {
   })
   setInterval(() => {
     const column = Series.columnAt(now() - start)
-    series.raise('queued', column, capacity.queued)
+    // The timer may skip a column.
+    for (; looked <= column; looked += 1) series.raise('queued', looked, capacity.queued)
     if (column - told >= 4) report(false)
   }, columnWidth)
 }

@@ -26,9 +26,12 @@ async function guarded(guard: Guard, url: string, deadline: number): Promise<Cli
   }
 }
 
+/** The client under test. */
+export const OWN = 'breakwater'
+
 /** The clients that are put through the scenarios. */
 export const CLIENTS: Readonly<Record<string, Make>> = {
-  'breakwater': breakwater,
+  [OWN]: breakwater,
   'bare undici': bare,
   'opossum + p-retry': async (url, deadline) =>
     guarded((await import('../contenders/opossum.ts')).opossumGuard, url, deadline),

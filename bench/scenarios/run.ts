@@ -3,7 +3,7 @@ import { Children } from '../../demo/children.ts'
 import { now } from '../../demo/clock.ts'
 import { driverKeys, upstreamKeys, type DriverChannel, type Plan, type UpstreamChannel } from '../../demo/messages.ts'
 import { modeOf, totalOf, type Span } from '../../demo/phases.ts'
-import type { Experiment, Track } from '../../demo/run.ts'
+import { type Experiment, note, type Track } from '../../demo/run.ts'
 import { Series } from '../../demo/series.ts'
 import { DEADLINE, SERVICE_TIME, WORKERS, type Scenario } from './plans.ts'
 
@@ -60,10 +60,10 @@ async function open(name: string, { rate, flaky }: Scenario, children: Children)
       const reports = [driver.when('driver', ({ final }) => final), model.when('upstream', ({ final }) => final)] as const
       driver.send({ type: 'finish' })
       model.send({ type: 'finish' })
-      const [{ part, failing, dropped, late }] = await Promise.all(reports)
-      const calls = new Series(driverKeys)
-      calls.merge(part)
-      return { name, calls, upstream, failing, dropped, late, circuits: [] }
+      const [report] = await Promise.all(reports)
+      const track: Track = { name, calls: new Series(driverKeys), upstream, failing: [], dropped: [], late: [], circuits: [] }
+      note(track, report)
+      return track
     },
   }
 }

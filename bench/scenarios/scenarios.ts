@@ -1,11 +1,12 @@
 import type { Span } from '../../demo/phases.ts'
 import { chart } from '../../demo/report/chart.ts'
+import { insideChart } from '../../demo/report/inside.ts'
 import { summarize, type ClientSummary, type PhaseSummary } from '../../demo/report/summary.ts'
 import type { Track } from '../../demo/run.ts'
 import type { Progress } from '../report/progress.ts'
 import type { Column, Picture, Row, Section, Table } from '../report/report.ts'
 import type { Settings } from '../settings.ts'
-import { CLIENTS } from './clients.ts'
+import { CLIENTS, OWN } from './clients.ts'
 import { DEADLINE, SCENARIOS, spansOf, type Scenario } from './plans.ts'
 import { experimentOf, run } from './run.ts'
 
@@ -37,8 +38,12 @@ export async function scenarios(settings: Settings, progress: Progress): Promise
       tracks.push(...await run(scenario, spans, group))
     }
     tables.push(tableOf(scenario, spans, tracks))
-    const svg = chart({ experiment: experimentOf(scenario, spans), tracks, elapsed: () => 0 })
-    pictures.push({ name: scenario.name, title: `${scenario.name}: ${scenario.about}`, svg })
+    const experiment = experimentOf(scenario, spans)
+    const title = `${scenario.name}: ${scenario.about}`
+    pictures.push(
+      { name: `${scenario.name} clients`, title, svg: chart({ experiment, tracks, elapsed: () => 0 }) },
+      { name: scenario.name, title: `${title}, inside ${OWN}`, svg: insideChart(title, experiment, tracks.find(({ name }) => name === OWN)!) },
+    )
   }
   progress.end()
   return { part: 'scenarios', title: 'Scenarios: what becomes of the calls when an upstream is sick', tables, pictures }
@@ -63,7 +68,7 @@ function rowOf({ name, phases }: ClientSummary): Row {
   const { goodput, reachedShare, longestQueue, medianTimeToFail, p99TimeToFail, recovery } = phases[bad] as PhaseSummary
   return {
     name,
-    own: name === 'breakwater',
+    own: name === OWN,
     values: {
       goodput, after: phases[bad + 1]?.goodput, back: recovery === undefined ? undefined : recovery.time ?? Infinity,
       reached: reachedShare, queue: longestQueue, median: medianTimeToFail, p99: p99TimeToFail,

@@ -13,6 +13,8 @@ export interface Curve {
 /** Quantities of one unit on one pair of axes. */
 export interface Panel {
   readonly title: string
+  /** ms. */
+  readonly step: number
   readonly curves: readonly Curve[]
   /** The axis reaches at least to this. */
   readonly most: number
@@ -25,6 +27,8 @@ export interface Panel {
 /** What something is in, over time: a coloured band with the name of each state. */
 export interface Strip {
   readonly title: string
+  /** ms. */
+  readonly step: number
   /** The state per step. */
   readonly states: readonly string[]
 }
@@ -35,8 +39,6 @@ export interface Plot {
   /** For those who cannot see it. */
   readonly label: string
   readonly spans: readonly Span[]
-  /** ms. */
-  readonly step: number
   readonly panels: readonly (Panel | Strip)[]
 }
 
@@ -51,7 +53,7 @@ const tint = { health: calm, recovery: calm, load: calm, outage: '#ffe2e0', 'bro
 const stateColors: Readonly<Record<string, string>> = { closed: '#b7e0d2', 'half-open': '#f0c36d', open: '#e08a5b' }
 
 /** Draws a plot as an SVG picture that needs nothing else. */
-export function plot({ title, label, spans, step, panels }: Plot): string {
+export function plot({ title, label, spans, panels }: Plot): string {
   const tops: number[] = []
   let bottom: number = size.top
   for (const panel of panels) {
@@ -72,8 +74,8 @@ export function plot({ title, label, spans, step, panels }: Plot): string {
       const name = text(size.left, top - 10, panel.title, 'font-weight="600"')
       const frame = [...bands(spans, top, heightOf(panel), x, index === 0), name]
       return 'states' in panel
-        ? [...frame, ...strip(panel, top, step, x)]
-        : [...frame, ...axes(panel, top, step, x, legendIsNew(panel, panels[index - 1]))]
+        ? [...frame, ...strip(panel, top, x)]
+        : [...frame, ...axes(panel, top, x, legendIsNew(panel, panels[index - 1]))]
     }),
     ...timeAxis(spans, bottom),
     '</svg>\n',
@@ -97,7 +99,7 @@ function bands(spans: readonly Span[], top: number, height: number, x: (at: numb
   ])
 }
 
-function axes(panel: Panel, top: number, step: number, x: (at: number) => number, hasLegend: boolean): string[] {
+function axes(panel: Panel, top: number, x: (at: number) => number, hasLegend: boolean): string[] {
   const height = heightOf(panel)
   const ticks = ticksTo(Math.max(panel.most, ...panel.curves.map(({ values }) => most(values))))
   const highest = ticks.at(-1) ?? 1
@@ -107,7 +109,7 @@ function axes(panel: Panel, top: number, step: number, x: (at: number) => number
       `<path d="M${size.left} ${y(value)}h${inner}" stroke="${ink.grid}"/>`,
       text(size.left - 8, y(value) + 4, panel.write(value), `text-anchor="end" fill="${ink.faint}" font-size="12"`),
     ]),
-    ...panel.curves.flatMap(curve => drawn(curve, step, x, y)),
+    ...panel.curves.flatMap(curve => drawn(curve, panel.step, x, y)),
     ...hasLegend ? legend(panel.curves, top) : [],
   ]
 }
@@ -150,7 +152,7 @@ function legend(curves: readonly Curve[], top: number): string[] {
   })
 }
 
-function strip({ states }: Strip, top: number, step: number, x: (at: number) => number): string[] {
+function strip({ states, step }: Strip, top: number, x: (at: number) => number): string[] {
   const runs: { state: string; from: number; to: number }[] = []
   states.forEach((state, index) => {
     const last = runs.at(-1)

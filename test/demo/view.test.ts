@@ -1,7 +1,10 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { type InsideKey, insideKeys } from '../../demo/messages.ts'
 import { parsePhases } from '../../demo/phases.ts'
 import { chart } from '../../demo/report/chart.ts'
+import { insideChart } from '../../demo/report/inside.ts'
+import { Series } from '../../demo/series.ts'
 import { bars, paint } from '../../demo/view/bars.ts'
 import { colorsFor } from '../../demo/view/colors.ts'
 import { cells, goodputOf } from '../../demo/view/columns.ts'
@@ -76,14 +79,36 @@ suite('the views', () => {
     const svg = chart(runOf(spans, [bare, { ...protectedTrack, name: 'a <b> & "c"' }], 4000))
     match(svg, /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="0 0 960 \d+"/)
     match(svg, /a &lt;b&gt; &amp; /)
-    equal(svg.includes('NaN') || svg.includes('undefined'), false)
     equal(svg.match(/stroke-width="1.5"/g)?.length, 2)
     equal(svg.match(/>outage</g)?.length, 1, 'phases are named once, at the top')
-    const open: string[] = []
-    for (const [, close, name = '', self] of svg.matchAll(/<(\/?)(\w+)(?:\s[^<>]*?)?(\/?)>/g)) {
-      if (close) equal(open.pop(), name)
-      else if (!self) open.push(name)
+    wellFormed(svg)
+  })
+
+  test('draw what goes on inside a client that can tell, and outside of any', () => {
+    const inside = new Series(insideKeys)
+    for (let column = 0; column < 80; column++) {
+      const isOpen = column >= 20 && column < 60
+      const seen: Record<InsideKey, number> = { limit: 1_234, inFlight: 7, waiting: 3, tokens: 400, circuit: isOpen ? 2 : 0 }
+      for (const key of insideKeys) inside.add(key, column, seen[key])
     }
-    deepEqual(open, [])
+    const { experiment } = runOf(spans, [], 4000)
+    const told = insideChart('a day', experiment, { ...protectedTrack, inside })
+    wellFormed(told)
+    for (const word of ['permits', 'waiting', 'tokens', 'requests in its queue']) equal(told.split(`>${word}<`).length, 2, word)
+    deepEqual([...told.matchAll(/>(open|closed|half-open)</g)].map(([, state]) => state), ['closed', 'open', 'closed'])
+    match(told, />1,500</, 'the axis holds the limit')
+    const seen = insideChart('a day', experiment, bare)
+    wellFormed(seen)
+    equal(seen.includes('permits'), false)
   })
 })
+
+function wellFormed(svg: string): void {
+  equal(/NaN|undefined|Infinity/.test(svg), false)
+  const open: string[] = []
+  for (const [, close, name = '', self] of svg.matchAll(/<(\/?)(\w+)(?:\s[^<>]*?)?(\/?)>/g)) {
+    if (close) equal(open.pop(), name)
+    else if (!self) open.push(name)
+  }
+  deepEqual(open, [])
+}
