@@ -105,10 +105,14 @@ const fleets: readonly Target[] = [
   fleet('hang', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 0.5 }),
   ...comesBack('brown-out', 6_000),
   fleet('brown-out', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 0.5 }),
-  // At this many clients the least each limit can be is near what the upstream can take: it holds, but not for good.
-  fleet('overload', 'goodput', 'goodput (ideal 66.7 %)', 'share', { atLeast: 0.45 }),
+  fleet('overload', 'goodput', 'goodput (ideal 66.7 %)', 'share', { atLeast: 0.6 }),
   fleet('overload', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 0.72 }),
-  fleet('overload', 'worst', 'goodput of the client that fares worst', 'share', { atLeast: 0.1 }),
+  fleet('overload', 'fair', 'fairness among the clients', 'ratio', { atLeast: 0.85 }),
+  fleet('overload', 'worst', 'goodput of the client that fares worst', 'share', { atLeast: 0.25 }),
+  // A limit of one call for each of 200 clients is near all that the upstream can take in time: that does not hold for good.
+  fleet('long overload', 'goodput', 'goodput (ideal 66.7 %)', 'share', { atLeast: 0.4 }),
+  fleet('long overload', 'worst', 'goodput of the client that fares worst', 'share', { atLeast: 0.1 }),
+  fleet('long overload', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 0.72 }),
   fleet('throttled', 'goodput', 'goodput (ideal 66.7 %)', 'share', { atLeast: 0.6 }),
   fleet('throttled', 'queue', 'longest queue', 'count', { atMost: 20 }),
   fleet('throttled', 'opened', 'circuits opened per client', 'ratio', { atMost: 0 }),

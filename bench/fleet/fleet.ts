@@ -33,7 +33,7 @@ export async function fleet({ short, rounds }: Settings, progress: Progress): Pr
       id: 'fleet',
       title: 'Fleets in virtual time',
       about: 'The library as it is; time, chance and the network are simulated, so the figures are the same everywhere. '
-        + `200 clients share 700 calls/s (overload and throttled: 1,500) to an upstream that can take 1,000; the worst of ${seeds.length} seeds.`,
+        + `200 clients share 700 calls/s (overload and throttled: 1,500) to an upstream that can take 1,000; of each figure the worst of ${seeds.length === 1 ? 'one run' : `${seeds.length} runs`}.`,
       columns: FLEET_COLUMNS,
       rows,
     }],
@@ -46,11 +46,11 @@ function drawn({ plan, track, fleet: series }: Outcome): string {
   const step = windowLength / columnWidth
   const columns = Array.from({ length: Math.floor(totalOf(stretches) / windowLength) }, (_, index) => index * step)
   const panel = (title: string, name: string, color: 'orange' | 'purple', values: number[], most: number): Panel =>
-    ({ title, most, write: count, height: 80, curves: [{ name, color, look: 'area', values }] })
+    ({ title, step: windowLength, most, write: count, height: 80, curves: [{ name, color, look: 'area', values }] })
   return plot({
     title: `${count(clients)} × client, ${count(upstreams)} × upstream: ${plan.about}`,
     label: `A fleet over time, ${plan.name}: ${plan.about}`,
-    spans: stretches, step: windowLength,
+    spans: stretches,
     panels: [
       goodputPanel(track, stretches, rate, `${count(rate)} calls/s, deadline ${deadline} ms`),
       panel('circuits', 'not closed', 'orange', columns.map(from => series.max('notClosed', from, from + step)), 10),

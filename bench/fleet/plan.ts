@@ -55,9 +55,12 @@ const spell = (name: string, about: string, phase: 'outage' | 'brown-out', weath
   stretches: stretches(healthy(WARM), { name: phase, seconds, weather }, healthy(after, 'recovery')),
 })
 
-const steady = (name: string, about: string, weather: Weather, rate: number = FLEET.rate): Plan => ({
+/** The same weather all the time, looked at once it has been so for a while. */
+const steady = (
+  name: string, about: string, weather: Weather, rate: number = FLEET.rate, [settling, seconds] = [WARM, WARM],
+): Plan => ({
   ...FLEET, name, about, rate, judged: 1,
-  stretches: stretches({ name: 'load', seconds: WARM, weather }, { name: 'load', seconds: WARM, weather }),
+  stretches: stretches({ name: 'load', seconds: settling, weather }, { name: 'load', seconds, weather }),
 })
 
 /** The plans, in the order they are run. */
@@ -66,8 +69,9 @@ export const PLANS: readonly Plan[] = [
   spell('long outage', 'connections are refused for a minute', 'outage', { kind: 'refused' }, 60, 45),
   spell('hang', 'nothing is answered for 5 s, all of it is worked off afterwards', 'outage', { kind: 'hang' }),
   spell('brown-out', 'a tenth of the workers is left for 5 s', 'brown-out', { kind: 'brown-out' }),
-  steady('overload', 'half as many calls again as it can take', HEALTHY, 1_500),
-  steady('throttled', 'the same, but more than 20 in its queue are answered 503 with a Retry-After of 1 s',
+  steady('overload', 'half as many calls again as it can take, for 15 s', HEALTHY, 1_500, [5, 10]),
+  steady('long overload', 'the same for a minute', HEALTHY, 1_500, [5, 55]),
+  steady('throttled', 'the same for half a minute, but more than 20 in its queue are answered 503 with a Retry-After of 1 s',
     { kind: 'healthy', throttleAt: 20 }, 1_500),
   steady('flaky', 'one call in five fails with 502, for good', { kind: 'healthy', failing: 0.2 }),
   steady('very flaky', 'three calls in ten fail with 502, for good', { kind: 'healthy', failing: 0.3 }),
