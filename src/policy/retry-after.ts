@@ -1,3 +1,5 @@
+import { httpDate } from './http-date.ts'
+
 /**
  * Reads a Retry-After header (RFC 9110 §10.2.3): whole seconds, or an HTTP date.
  *
@@ -9,9 +11,6 @@ export function retryAfter(value: string | string[] | undefined, wallClock: () =
   if (value === undefined) return undefined
   const text = (Array.isArray(value) ? value[0] ?? '' : value).trim()
   if (/^\d{1,15}$/.test(text)) return Number(text) * 1_000
-  // Date.parse alone would take '2' or '-3' for a year; an HTTP date begins with the name of a day.
-  if (!/^(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? /i.test(text)) return undefined
-  // The oldest of its three forms names no zone; all three are UTC.
-  const at = Date.parse(/gmt$/i.test(text) ? text : `${text} GMT`)
-  return Number.isNaN(at) ? undefined : Math.max(0, at - wallClock())
+  const at = httpDate(text)
+  return at === undefined ? undefined : Math.max(0, at - wallClock())
 }
