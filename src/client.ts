@@ -4,7 +4,7 @@ import { Directory } from './directory.ts'
 import { ClientDispatcher } from './dispatcher.ts'
 import { fetchOver } from './fetch.ts'
 import type { Explanation } from './explain.ts'
-import { checkClient, type ClientOptions, type UpstreamOptions } from './options.ts'
+import { checkClient, DEFAULTS, type ClientOptions, type UpstreamOptions } from './options.ts'
 import type { Reply } from './reply.ts'
 import { requestOf, type CallOptions } from './request.ts'
 import { Sender } from './sender.ts'
@@ -36,7 +36,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
     const env = envOf(own.env ?? systemEnv, this.name)
     this.#directory = new Directory(own, env)
     this.#env = env
-    this.#sender = new Sender(this.#directory, env)
+    this.#sender = new Sender(this.#directory, own.maxStaleSize ?? DEFAULTS.client.maxStaleSize, env)
   }
 
   /**
@@ -108,7 +108,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
 
   /** Takes no new calls, lets those in flight finish or meet their deadline, then closes all connections. */
   close(): Promise<void> {
-    this.#closed ??= this.#sender.close().then(() => this.#directory.drain())
+    this.#closed ??= this.#sender.close().then(() => this.#directory.drain()).then(() => { this.#sender.destroy() })
     return this.#closed
   }
 

@@ -106,12 +106,16 @@ export interface HedgeEvent {
   readonly delay: number
 }
 
-/** We refused a call. */
-export interface RefusedEvent {
+/** An upstream was made, or drained and forgotten. */
+export interface UpstreamEvent {
   /** The client's name. */
   readonly client: string
   /** The upstream's name, or its origin. */
   readonly upstream: string
+}
+
+/** We refused a call. */
+export interface RefusedEvent extends UpstreamEvent {
   /** The call's method. */
   readonly method: string
   /** The error's code, e.g. `ERR_CIRCUIT_OPEN`. */
@@ -119,11 +123,7 @@ export interface RefusedEvent {
 }
 
 /** A circuit changed its state. */
-export interface CircuitEvent {
-  /** The client's name. */
-  readonly client: string
-  /** The upstream's name, or its origin. */
-  readonly upstream: string
+export interface CircuitEvent extends UpstreamEvent {
   /** The origin whose circuit it is. */
   readonly endpoint: string
   /** The state it was in. */
@@ -156,12 +156,22 @@ export interface CallEvent {
   readonly error?: string
 }
 
-/** An upstream was made, or drained and forgotten. */
-export interface UpstreamEvent {
-  /** The client's name. */
-  readonly client: string
-  /** The upstream's name, or its origin. */
-  readonly upstream: string
+/** A call that would have failed was answered all the same. */
+export interface RescuedEvent extends UpstreamEvent {
+  /** The call's method. */
+  readonly method: string
+  /** By what. */
+  readonly by: 'stale' | 'fallback'
+  /** The code of the error it did not end with. */
+  readonly error: string
+  /** Age of the stale reply, in ms. */
+  readonly age?: number
+}
+
+/** A call shares the flight of an equal one. */
+export interface JoinedEvent extends UpstreamEvent {
+  /** The call's method. */
+  readonly method: string
 }
 
 /** A channel of node:diagnostics_channel whose messages are of one type. */
@@ -186,6 +196,10 @@ export interface Channels {
   readonly callEnd: EventChannel<CallEvent>
   /** `breakwater:call:refused`: we refused a call ourselves. */
   readonly refused: EventChannel<RefusedEvent>
+  /** `breakwater:call:rescued`: a stale reply or a fallback stands in for an error. */
+  readonly rescued: EventChannel<RescuedEvent>
+  /** `breakwater:call:joined`: a call shares the flight of an equal one, whose end is told once. */
+  readonly joined: EventChannel<JoinedEvent>
   /** `breakwater:attempt:start`: one attempt of a call begins; header fields may be added to it. */
   readonly attemptStart: EventChannel<AttemptStartEvent>
   /** `breakwater:attempt:end`: one attempt of a call has ended. */
@@ -218,6 +232,8 @@ export const channels: Channels = {
   callStart: named('call:start'),
   callEnd: named('call:end'),
   refused: named('call:refused'),
+  rescued: named('call:rescued'),
+  joined: named('call:joined'),
   attemptStart: named('attempt:start'),
   attemptEnd: named('attempt:end'),
   retry: named('retry'),

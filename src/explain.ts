@@ -29,19 +29,32 @@ export function explanation(
     ...(allowed ? [] : ['  not allowed: calls are refused by the option allow']),
     `  deadline ${policy.deadline} ms, attempt ${policy.attemptTimeout} ms, `
     + (policy.retry === false ? 'no retries' : `${policy.retry.limit} ${policy.retry.limit === 1 ? 'retry' : 'retries'} at most`),
+    ...standIns(policy),
     ...(snapshot === undefined ? ['  not called yet: no circuit, no connections'] : stateOf(snapshot)),
   ]
   return { upstream, origin, allowed, source, policy, snapshot, text: lines.join('\n') }
 }
 
+/** What answers when the upstream does not, in that order, and what is not sent twice. */
+function standIns({ stale, fallback, coalesce }: Policy): string[] {
+  const lines = [
+    ...(stale === false ? [] : [`the last good reply up to ${stale.maxAge} ms old`]), ...(fallback === false ? [] : ['the fallback']),
+  ]
+  return [
+    ...(lines.length === 0 ? [] : [`  when it fails: ${lines.join(', then ')}`]),
+    ...(coalesce ? ['  equal GETs and HEADs in flight share one'] : []),
+  ]
+}
+
 const percent = (ratio: number): string => `${Math.round(ratio * 100)} %`
 
-function stateOf({ endpoints, limit, budget }: UpstreamSnapshot): string[] {
+function stateOf({ endpoints, limit, budget, stale }: UpstreamSnapshot): string[] {
   return [
     ...endpoints.map(({ origin, circuit, why, probeIn, calls, failureRate }) =>
       `  ${origin}: circuit ${circuit} (${why}), ${percent(failureRate)} of ${calls} calls in the window failed`
       + (probeIn === undefined ? '' : `, next probe in ${Math.ceil(probeIn)} ms at the latest`)),
     (limit.max === Infinity ? '  no limit; ' : `  limit: ${limit.inFlight} of ${limit.max} permits taken, ${limit.queued} waiting; `)
     + `budget: ${Math.floor(budget.tokens)} of ${budget.capacity} tokens`,
+    ...(stale.entries === 0 ? [] : [`  ${stale.entries} last good ${stale.entries === 1 ? 'reply' : 'replies'} kept, ${stale.bytes} bytes`]),
   ]
 }

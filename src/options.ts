@@ -6,8 +6,9 @@
  */
 import type { TlsOptions } from 'node:tls'
 import type { Env } from './clock.ts'
-import { OptionError } from './errors.ts'
+import { OptionError, type UpstreamError } from './errors.ts'
 import { sourceOf } from './origins.ts'
+import type { Reply } from './reply.ts'
 
 /** When and how a failed attempt is made again. */
 export interface RetryOptions {
@@ -151,6 +152,52 @@ export interface DispatcherLike {
 /** Header fields of a request. An undefined value leaves the field out. */
 export type HeaderFields = Readonly<Record<string, string | readonly string[] | undefined>>
 
+/** Which stale replies may stand in for those that fail. */
+export interface StaleOptions {
+  /** Age up to which a reply may stand in for another, in ms; its own Cache-Control may say less. @default 3600000 */
+  readonly maxAge?: number
+  /** Longest body that is kept, in bytes. @default 1048576 */
+  readonly maxBodySize?: number
+}
+
+/** What a {@link Fallback} is told of the call it stands in for. */
+export interface FallbackRequest {
+  /** The upstream's name, or its origin. */
+  readonly upstream: string
+  /** The method, in upper case. */
+  readonly method: string
+  /** Path and query. */
+  readonly target: string
+  /** Header fields of the call, names in lower case; those of the upstream's options are not among them. */
+  readonly headers: HeaderFields
+  /** What remains of the call's deadline, in ms, at least 1. */
+  readonly deadline: number
+  /** The caller's own signal, if there is one. */
+  readonly signal: AbortSignal | undefined
+}
+
+/** A reply put together by a {@link Fallback}. */
+export interface FallbackReply {
+  /** The status; 200 if nothing is said. */
+  readonly status?: number
+  /** Header fields. */
+  readonly headers?: HeaderFields
+  /** A value, given as JSON. */
+  readonly json?: unknown
+  /** A body, in place of `json`. */
+  readonly body?: string | Uint8Array
+}
+
+/**
+ * Answers in place of an upstream that can't: with a reply put together, with one from elsewhere, or with undefined,
+ * which leaves the caller with the error.
+ *
+ * @example
+ * createClient({ upstreams: { prices: { url, fallback: (_error, { method }) => method === 'GET' ? { json: [] } : undefined } } })
+ */
+export type Fallback = (error: UpstreamError, request: FallbackRequest) =>
+  Reply | FallbackReply | undefined | Promise<Reply | FallbackReply | undefined>
+
 /** What can be set for every upstream, and for each. */
 export interface UpstreamOptions {
   /** Longest time a call may take, all in all, in ms. @default 10000 */
@@ -182,6 +229,12 @@ export interface UpstreamOptions {
   readonly priority?: Priority
   /** Connections. */
   readonly pool?: PoolOptions
+  /** Whether equal GETs and HEADs that are in flight at the same time share one. @default false */
+  readonly coalesce?: boolean
+  /** Last good replies to GETs, kept to stand in for those that fail; true: with defaults. @default false */
+  readonly stale?: StaleOptions | boolean
+  /** Answers in place of the upstream when it can't; false: nothing does. @default false */
+  readonly fallback?: Fallback | false
 }
 
 /** An upstream with a name has an address, too. */
@@ -212,6 +265,8 @@ export interface ClientOptions extends UpstreamOptions {
   readonly maxUpstreams?: number
   /** Time without a call after which an upstream is drained and forgotten, in ms. @default 300000 */
   readonly idleTimeout?: number
+  /** Bytes of replies kept for `stale` at most, those of all upstreams together. @default 52428800 */
+  readonly maxStaleSize?: number
   /** Time and chance; a test puts its own here. */
   readonly env?: Env
 }
@@ -232,6 +287,9 @@ export type HedgePolicy = Required<HedgeOptions>
 /** {@link PoolOptions}, completed; `connections` is Infinity where the limit alone bounds them. */
 export type PoolPolicy = Required<Omit<PoolOptions, 'tls' | 'socketPath' | 'factory'>> &
   Pick<PoolOptions, 'tls' | 'socketPath' | 'factory'>
+
+/** {@link StaleOptions}, completed. */
+export type StalePolicy = Required<StaleOptions>
 
 /** The options of one upstream: merged, completed, checked and frozen. */
 export interface Policy {
@@ -261,16 +319,25 @@ export interface Policy {
   readonly priority: Priority
   /** Connections. */
   readonly pool: PoolPolicy
+  /** Whether equal GETs and HEADs that are in flight at the same time share one. */
+  readonly coalesce: boolean
+  /** Last good replies to GETs, kept to stand in for those that fail; false: none. */
+  readonly stale: StalePolicy | false
+  /** Answers in place of the upstream when it can't; false: nothing does. */
+  readonly fallback: Fallback | false
 }
 
-interface Defaults extends
-  Pick<Policy, 'deadline' | 'deadlineHeader' | 'throwOnStatus' | 'maxBodySize' | 'redirects' | 'priority'> {
+type PlainOption =
+  'deadline' | 'deadlineHeader' | 'throwOnStatus' | 'maxBodySize' | 'redirects' | 'priority' | 'coalesce' | 'fallback'
+
+interface Defaults extends Pick<Policy, PlainOption> {
   readonly retry: RetryPolicy
   readonly breaker: BreakerPolicy
   readonly limit: Omit<LimitPolicy, 'queueTimeout'>
   readonly hedge: HedgePolicy
   readonly pool: Omit<PoolPolicy, 'connections'>
-  readonly client: Required<Pick<ClientOptions, 'allow' | 'maxUpstreams' | 'idleTimeout'>>
+  readonly stale: StalePolicy
+  readonly client: Required<Pick<ClientOptions, 'allow' | 'maxUpstreams' | 'idleTimeout' | 'maxStaleSize'>>
 }
 
 /** The defaults that depend on nothing else. */
@@ -295,7 +362,10 @@ export const DEFAULTS: Defaults = {
   limit: { adaptive: true, max: 256, queue: 1_000 },
   hedge: { percentile: 0.95, minimumCalls: 100 },
   pool: { connectTimeout: 2_000, idleTimeout: 4_000, maxIdleTimeout: 30_000, maxAge: 300_000, http2: false },
-  client: { allow: 'any', maxUpstreams: 1_000, idleTimeout: 300_000 },
+  coalesce: false,
+  stale: { maxAge: 3_600_000, maxBodySize: 1_048_576 },
+  fallback: false,
+  client: { allow: 'any', maxUpstreams: 1_000, idleTimeout: 300_000, maxStaleSize: 52_428_800 },
 }
 
 /** Says whether a value will do; if not, what was expected. */
@@ -375,6 +445,11 @@ const shape = (checks: Shape): Check => (value, where) => {
   checkShape(value, checks, where)
 }
 
+/** A group that is off unless asked for: true has its defaults. */
+const switchable = (checks: Shape): Check => (value, where) => {
+  if (typeof value !== 'boolean') shape(checks)(value, where)
+}
+
 /** Checks own keys only: what hangs on a prototype is never read. Unknown keys are refused, with all known ones. */
 export function checkShape(value: Record<string, unknown>, checks: Shape, where: string): void {
   const prefix = where === '' ? '' : `${where}.`
@@ -431,6 +506,10 @@ const POOL: Shape = {
   connections: positive, connectTimeout: finiteMs, idleTimeout: finiteMs, maxIdleTimeout: finiteMs, maxAge: finiteMs,
   http2: boolean, tls: record, socketPath: text, factory: callable,
 }
+const STALE: Shape = { maxAge: ms, maxBodySize: count }
+const fallback: Check = (value, where) => {
+  if (typeof value !== 'function' && value !== false) refuse(where, value, 'a function or false')
+}
 const UPSTREAM: Shape = {
   deadline: finiteMs, attemptTimeout: finiteMs, deadlineHeader: either(false, token), headers: headerFields,
   throwOnStatus: boolean,
@@ -438,13 +517,16 @@ const UPSTREAM: Shape = {
   retry: either(false, shape(RETRY)),
   breaker: either(false, shape(BREAKER)),
   limit: either(false, shape(LIMIT)),
-  hedge: (value, where) => { (typeof value === 'boolean' ? boolean : shape(HEDGE))(value, where) },
+  hedge: switchable(HEDGE),
   priority,
   pool: shape(POOL),
+  coalesce: boolean,
+  stale: switchable(STALE),
+  fallback,
 }
 const NAMED: Shape = { ...UPSTREAM, url: (value, where) => (Array.isArray(value) ? list(text) : text)(value, where) }
 const CLIENT: Shape = {
-  ...UPSTREAM, name: text, upstreams: record, maxUpstreams: positive, idleTimeout: finiteMs,
+  ...UPSTREAM, name: text, upstreams: record, maxUpstreams: positive, idleTimeout: finiteMs, maxStaleSize: positive,
   env: (value, where) => {
     record(value, where)
     // The methods of a clock may well be those of its class.
@@ -486,6 +568,7 @@ const CALL: Shape = {
   decode: boolean,
   redirects: UPSTREAM.redirects as Check,
   hedge: only(false), priority,
+  coalesce: only(false), stale: only(false), fallback,
   retry: either(false, shape({
     limit: RETRY.limit as Check, methods: RETRY.methods as Check, statuses: RETRY.statuses as Check,
   })),
@@ -506,4 +589,19 @@ export function checkAddedHeader(name: string, value: string): void {
 /** Checks the options of one call. @throws OptionError */
 export function checkCall(options: object): void {
   checkShape(options as Record<string, unknown>, CALL, '')
+}
+
+const FALLBACK_REPLY: Shape = {
+  status: number(200, 599, 'a status from 200 to 599', true), headers: headerFields, json: () => undefined,
+  body: (value, where) => {
+    if (typeof value === 'string' || value instanceof Uint8Array) return
+    throw new OptionError(where, kindOf(value), 'a string or bytes; for objects use json')
+  },
+}
+
+/** Checks what a fallback answered with. @throws OptionError */
+export function checkFallbackReply(given: unknown): void {
+  shape(FALLBACK_REPLY)(given, 'fallback()')
+  const { json, body } = { ...given as FallbackReply }
+  if (json !== undefined && body !== undefined) throw new OptionError('fallback().body', kindOf(body), 'none beside json')
 }

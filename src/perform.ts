@@ -6,18 +6,16 @@ import { DEFAULTS, refuse, type Policy, type RetryPolicy } from './options.ts'
 import { isIdempotent } from './policy/verdict.ts'
 import type { Reply } from './reply.ts'
 import { rejected } from './sent.ts'
-import { withQuery, type CallOptions, type Request } from './request.ts'
+import type { CallOptions, Request } from './request.ts'
 import { Trace } from './trace.ts'
 import type { Upstream } from './upstream.ts'
 
-/**
- * Performs one request at an upstream: makes the call of it, sends it down the layers, and turns the outcome into what
- * the caller asked for.
- */
-export function perform(upstream: Upstream, target: string, request: Request, streamed: boolean, env: Env): Promise<Reply> {
-  const { query } = request.options
-  const path = query === undefined ? target : withQuery(target, query)
-  const trace = new Trace(upstream.name, request.method, path, env.clock.now())
+/** Performs one request at an upstream; the target has the whole query. */
+export type Perform = (upstream: Upstream, target: string, request: Request, streamed: boolean, env: Env) => Promise<Reply>
+
+/** Makes the call of a request, sends it down the layers, and turns the outcome into what the caller asked for. */
+export const perform: Perform = (upstream, target, request, streamed, env) => {
+  const trace = new Trace(upstream.name, request.method, target, env.clock.now())
   if (channels.callStart.hasSubscribers) announce(trace, env)
   // Nothing is made, armed or awaited for a call that no endpoint would admit, now or in a moment.
   const { endpoints } = upstream
@@ -25,7 +23,7 @@ export function perform(upstream: Upstream, target: string, request: Request, st
     return rejected(refusal(upstream, trace, env))
   }
 
-  const call = callOf(upstream.policy, path, request, streamed, trace)
+  const call = callOf(upstream.policy, target, request, streamed, trace)
   const throwing = request.options.throwOnStatus ?? call.policy.throwOnStatus
   return upstream.send(call).then(
     reply => {

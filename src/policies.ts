@@ -25,7 +25,8 @@ interface Pattern extends OriginMatcher {
 }
 
 /** Client options that are about the client and not about its upstreams. */
-const CLIENT_ONLY: ReadonlySet<string> = new Set(['name', 'upstreams', 'allow', 'maxUpstreams', 'idleTimeout', 'env'])
+const CLIENT_ONLY: ReadonlySet<string> =
+  new Set(['name', 'upstreams', 'allow', 'maxUpstreams', 'idleTimeout', 'maxStaleSize', 'env'])
 
 /**
  * The policies of a client: exact origin or name over the most specific pattern over what is set for all. Everything is

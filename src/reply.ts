@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { StopReason } from './upstream-error.ts'
+import type { StopReason, UpstreamError } from './upstream-error.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Header fields of a response, names in lower case. */
@@ -13,6 +13,14 @@ export interface Timings {
   readonly headers: number
   /** The whole call, up to the end of a buffered body or the headers of a streamed one. */
   readonly total: number
+}
+
+/** What is to be known of a stale reply. */
+export interface Stale {
+  /** Its age in ms. */
+  readonly age: number
+  /** What it stands in for. */
+  readonly error: UpstreamError
 }
 
 const BOM = '\uFEFF'
@@ -44,6 +52,12 @@ export class Reply {
   readonly headers: ReplyHeaders
   /** How many attempts it took. */
   attempts = 1
+  /** Set when it is the last good reply, which stands in for one that failed. */
+  stale: Stale | undefined = undefined
+  /** Set when a fallback answered in place of the upstream, with what it stands in for. */
+  fallback: { readonly error: UpstreamError } | undefined = undefined
+  /** Whether it is the reply to an equal call that was in flight already. */
+  shared = false
   /** What it says about the endpoint. @internal */
   verdict: Verdict = 'healthy'
   /** What its Retry-After asks for, in ms. @internal */
@@ -115,9 +129,29 @@ export class Reply {
     }
   }
 
+  /** Whether its body is a stream. @internal */
+  get isStreamed(): boolean {
+    return this.#stream !== undefined
+  }
+
   /** The first bytes of a buffered body, as text. @internal */
   get excerpt(): string {
     return this.#bytes.toString('utf8', 0, EXCERPT)
+  }
+
+  /** A buffered reply once more, for another caller: what one does to its headers or bytes the others do not see. @internal */
+  copy(): Reply {
+    const copy = new Reply(this.status, copyOfHeaders(this.headers), Buffer.from(this.bytes()))
+    copy.attempts = this.attempts
+    copy.stale = this.stale
+    copy.fallback = this.fallback
+    copy.verdict = this.verdict
+    copy.retryAfter = this.retryAfter
+    copy.stopped = this.stopped
+    copy.queued = this.queued
+    copy.headersAfter = this.headersAfter
+    copy.total = this.total
+    return copy
   }
 
   /** Runs `done` when the body has ended: at once if it has already, else when the stream ends or fails. @internal */
@@ -145,3 +179,7 @@ export class Reply {
     this.#stream?.on('error', () => undefined).destroy()
   }
 }
+
+/** Header fields that no change to the others reaches. */
+export const copyOfHeaders = (headers: ReplyHeaders): Record<string, string | string[] | undefined> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? [...value] : value]))

@@ -1,6 +1,6 @@
 import { isOneShot, type Body } from './call.ts'
 import { OptionError } from './errors.ts'
-import { checkCall, kindOf, refuse, type HeaderFields, type Priority, type RetryOptions } from './options.ts'
+import { checkCall, kindOf, refuse, type Fallback, type HeaderFields, type Priority, type RetryOptions } from './options.ts'
 
 /** A value of a query: arrays repeat the name, undefined leaves it out. */
 export type QueryValue = string | number | boolean | undefined | readonly (string | number | boolean)[]
@@ -16,7 +16,7 @@ export interface CallOptions {
   /** A body: string, bytes, a stream, an async iterable, or a function that makes one of them for each attempt. */
   readonly body?: Body
   /** Ends the call with the signal's own reason. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Longest time this call may take, in ms. */
   readonly deadline?: number
   /** Longest time one attempt may take, in ms. */
@@ -37,6 +37,12 @@ export interface CallOptions {
   readonly hedge?: false
   /** How much it matters when there are not enough permits: who is served first, and who is shed last. */
   readonly priority?: Priority
+  /** false: shares its flight with no equal call. */
+  readonly coalesce?: false
+  /** false: no stale reply may stand in for its own. */
+  readonly stale?: false
+  /** Answers in place of the upstream when it can't; false: nothing does, not even what is set for the upstream. */
+  readonly fallback?: Fallback | false
 }
 
 /** Call options in the form the client works with. */
@@ -93,10 +99,12 @@ function fieldsOf(pairs: Iterable<unknown>): HeaderFields {
   return Object.fromEntries(fields) as HeaderFields
 }
 
-const lowerCased = (headers: HeaderFields): HeaderFields =>
+/** Header fields with their names in lower case. */
+export const lowerCased = (headers: HeaderFields): HeaderFields =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 
-function stringify(json: unknown): string {
+/** A value as JSON. @throws OptionError */
+export function stringify(json: unknown): string {
   let text: string | undefined
   try {
     text = JSON.stringify(json)
@@ -145,4 +153,11 @@ function parametersOf(query: Exclude<CallOptions['query'], string | undefined>):
     }
   }
   return parameters
+}
+
+/** The same request with what remains of its deadline; no attempt of it may then take longer than that either. */
+export function within(request: Request, deadline: number): Request {
+  const { attemptTimeout, ...options } = request.options
+  const own = attemptTimeout === undefined ? undefined : { attemptTimeout: Math.min(attemptTimeout, deadline) }
+  return { ...request, options: { ...options, ...own, deadline } }
 }

@@ -1,11 +1,15 @@
 import type { Env } from './clock.ts'
+import { coalesced } from './coalesce.ts'
 import type { Directory } from './directory.ts'
 import { DrainingError } from './errors.ts'
 import { tellRefused } from './events.ts'
-import { perform } from './perform.ts'
+import { withFallback } from './fallback.ts'
+import { LastGood } from './last-good.ts'
+import { perform, type Perform } from './perform.ts'
 import { redirectOf } from './redirect.ts'
 import type { Reply } from './reply.ts'
-import type { Request } from './request.ts'
+import { withQuery, within, type Request } from './request.ts'
+import { withStale } from './stale.ts'
 import type { Target } from './target.ts'
 import { Trace } from './trace.ts'
 import type { Upstream } from './upstream.ts'
@@ -16,18 +20,27 @@ export class Sender {
   #destroyed = false
   readonly #directory: Directory
   readonly #env: Env
+  readonly #lastGood: LastGood
+  readonly #perform: Perform
   /** Calls that follow redirects: they may yet need an upstream that is idle now. */
   readonly #following = new Set<Promise<Reply>>()
 
-  constructor(directory: Directory, env: Env) {
+  /** @param maxStaleSize - bytes of stale replies kept at most. */
+  constructor(directory: Directory, maxStaleSize: number, env: Env) {
     this.#directory = directory
     this.#env = env
+    this.#lastGood = new LastGood(maxStaleSize)
+    // Outside of the upstream's own layers, for they answer what these refuse, too. The fallback is the last resort; a
+    // stale reply is served to each caller by its own deadline; what is shared is one call.
+    this.#perform = withFallback(withStale(this.#lastGood, coalesced(perform)))
   }
 
   /** Sends a request, and follows redirects if that is wanted. */
   send(upstream: Upstream, { origin, target }: Target, request: Request, streamed: boolean): Promise<Reply> {
     if (this.#closing || upstream.draining) return Promise.reject(this.#draining(upstream, target, request.method))
-    const sent = perform(upstream, target, request, streamed, this.#env)
+    const { query } = request.options
+    const whole = query === undefined ? target : withQuery(target, query)
+    const sent = this.#perform(upstream, whole, request, streamed, this.#env)
     const redirects = request.options.redirects ?? upstream.policy.redirects
     if (redirects === 0) return sent
     const followed = this.#followed(sent, upstream, new URL(origin + target), request, streamed, redirects)
@@ -48,9 +61,10 @@ export class Sender {
     await Promise.allSettled(this.#following)
   }
 
-  /** Takes no new calls, and follows no more redirects. */
+  /** Takes no new calls, follows no more redirects, and forgets the stale replies. */
   destroy(): void {
     this.#closing = this.#destroyed = true
+    this.#lastGood.clear()
   }
 
   /** Follows redirects, all of them within the first call's deadline and each to an origin that may be called. */
@@ -68,10 +82,8 @@ export class Sender {
       const target = hop.url.pathname + hop.url.search
       if (this.#destroyed) throw this.#draining(first, target, hop.request.method)
       const upstream = this.#directory.at(hop.url.origin, hop.request.method, target)
-      // What remains of the deadline; the attempt's own limit may be longer than that by now.
-      const { attemptTimeout: _, ...options } = hop.request.options
-      const deadline = Math.max(1, endsAt - this.#env.clock.now())
-      reply = await perform(upstream, target, { ...hop.request, options: { ...options, deadline } }, streamed, this.#env)
+      const left = Math.max(1, endsAt - this.#env.clock.now())
+      reply = await this.#perform(upstream, target, within(hop.request, left), streamed, this.#env)
     }
     return reply
   }

@@ -5,9 +5,9 @@ export type StopReason = 'limit' | 'budget' | 'deadline' | 'not repeatable' | 'c
 
 /**
  * What a call is waiting for. `caller`: for the caller itself, to give more of a streamed request body or to take more of a
- * streamed reply.
+ * streamed reply. `shared call`: for the equal call whose flight it shares.
  */
-export type Phase = 'queue' | 'connect' | 'headers' | 'body' | 'back-off' | 'caller'
+export type Phase = 'queue' | 'connect' | 'headers' | 'body' | 'back-off' | 'caller' | 'shared call'
 
 /** One line of what happened to a call. */
 export interface TimelineEntry {
@@ -60,6 +60,7 @@ export abstract class UpstreamError extends Error {
   /** Why no further attempt was made, if one was considered. */
   stopped: StopReason | undefined = undefined
   #report: CallReport
+  #fallback: { readonly error: unknown; readonly entry: TimelineEntry } | undefined = undefined
   /** What went wrong, in words; the rest of the message is added around it. */
   protected abstract readonly summary: string
 
@@ -100,7 +101,18 @@ export abstract class UpstreamError extends Error {
 
   /** What happened, in order: attempts, waits and decisions. */
   get timeline(): readonly TimelineEntry[] {
-    return this.#report.timeline
+    const { timeline } = this.#report
+    return this.#fallback === undefined ? timeline : [...timeline, this.#fallback.entry]
+  }
+
+  /** What the fallback failed with, if there was one and it did. Not among the error's own properties nor in `toJSON()`. */
+  get fallbackError(): unknown {
+    return this.#fallback?.error
+  }
+
+  /** Notes that the fallback failed, `at` ms after the call began; by name only, as what it says may be secret. @internal */
+  fallbackFailed(error: unknown, at: number): void {
+    this.#fallback = { error, entry: { at, event: `fallback failed: ${error instanceof Error ? error.name : typeof error}` } }
   }
 
   /** The name of the class. */

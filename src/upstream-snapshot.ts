@@ -51,6 +51,14 @@ export interface BudgetSnapshot {
   readonly capacity: number
 }
 
+/** The stale replies of an upstream, as seen at one moment. */
+export interface StaleSnapshot {
+  /** Replies kept. */
+  readonly entries: number
+  /** Bytes they take. */
+  readonly bytes: number
+}
+
 /** An upstream, as seen at one moment. */
 export interface UpstreamSnapshot {
   /** Its name, or its origin if it has none. */
@@ -63,6 +71,8 @@ export interface UpstreamSnapshot {
   readonly limit: LimitSnapshot
   /** What is left for retries. */
   readonly budget: BudgetSnapshot
+  /** Replies kept to stand in for those that fail. */
+  readonly stale: StaleSnapshot
   /** Calls not yet ended, waiting ones included. */
   readonly active: number
   /** Whether it takes no new calls, as it is being closed. */

@@ -31,6 +31,8 @@ export class Upstream {
   /** Calls not yet ended. */
   active = 0
   draining = false
+  /** What it has in the cache of last good replies. */
+  readonly kept = { entries: 0, bytes: 0 }
   #policy: Policy
   readonly #env: Env
   readonly #events: ConnectionEvents
@@ -135,6 +137,7 @@ export class Upstream {
       endpoints: this.endpoints.all.map(endpoint => snapshotOf(endpoint, now)),
       limit: { max: permits.max, inFlight: permits.taken, queued: permits.queued },
       budget: { tokens: this.#budget.tokens, capacity: this.#budget.capacity },
+      stale: { ...this.kept },
       active: this.active,
       draining: this.draining,
       lastErrors: this.#errors.toSorted((a, b) => a.at - b.at)

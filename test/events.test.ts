@@ -49,8 +49,9 @@ const ms = 'ms'
 describe('events', () => {
   test('are channels of node:diagnostics_channel, by their names', () => {
     deepEqual(all.map(([, { name }]) => name), [
-      'breakwater:call:start', 'breakwater:call:end', 'breakwater:call:refused', 'breakwater:attempt:start',
-      'breakwater:attempt:end', 'breakwater:retry', 'breakwater:retry:stopped',
+      'breakwater:call:start', 'breakwater:call:end', 'breakwater:call:refused', 'breakwater:call:rescued',
+      'breakwater:call:joined', 'breakwater:attempt:start', 'breakwater:attempt:end', 'breakwater:retry',
+      'breakwater:retry:stopped',
       'breakwater:hedge', 'breakwater:circuit', 'breakwater:upstream:made', 'breakwater:upstream:gone',
     ])
     for (const [, channel] of all) equal(diagnostics.channel(channel.name), channel)
@@ -329,11 +330,12 @@ async function everything(t: Context): Promise<void> {
     '/bad': bad, '/': json({ secret }, 200, { 'set-cookie': secret }),
     '/slow': (request, response) => { if (slow++ !== 10) void json({ secret })(request, response) },
   }), {
-    retry: { limit: 1, backoff: 0 }, breaker: { consecutive: 3 }, hedge: { minimumCalls: 1 },
+    retry: { limit: 1, backoff: 0 }, breaker: { consecutive: 3 }, hedge: { minimumCalls: 1 }, coalesce: true,
   })
   const options = { headers: { authorization: secret }, query: { token: secret } }
   await client.upstream('api').post('/', { ...options, json: { secret }, idempotencyKey: secret })
   for (let call = 0; call < 11; call++) await client.upstream('api').get('/slow', options)
   for (let call = 0; call < 3; call++) await failed(client.upstream('api').put('/bad', { ...options, body: secret }))
+  await Promise.all([1, 2].map(() => client.upstream('api').get('/', { ...options, fallback: () => ({ json: { secret } }) })))
   await client.close()
 }

@@ -57,6 +57,7 @@ const WRONG: Record<string, readonly [values: readonly Wrong[], expected: string
     "'any', 'configured' or an array of origins and patterns"],
   'maxUpstreams': positive,
   'idleTimeout': ms,
+  'maxStaleSize': positive,
   'env': record,
   'deadline': ms,
   'attemptTimeout': ms,
@@ -70,6 +71,9 @@ const WRONG: Record<string, readonly [values: readonly Wrong[], expected: string
   'breaker': group,
   'limit': group,
   'pool': [[...NO_GROUP, [false, 'false']], 'an object'],
+  'coalesce': boolean,
+  'stale': [NO_GROUP.filter(([value]) => value !== true), 'an object'],
+  'fallback': [[...callable[0], [true, 'true'], [7, '7']], 'a function or false'],
   'retry.limit': [[...NO_WHOLE, [101, '101']], 'a whole number from 0 to 100'],
   'retry.methods': array,
   'retry.statuses': array,
@@ -111,6 +115,8 @@ const WRONG: Record<string, readonly [values: readonly Wrong[], expected: string
   'pool.tls': record,
   'pool.socketPath': [NO_TEXT, 'a string that is not empty'],
   'pool.factory': callable,
+  'stale.maxAge': openMs,
+  'stale.maxBodySize': count,
 }
 
 describe('every option refuses what it cannot be', () => {

@@ -2,7 +2,8 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { test, type TestContext } from 'node:test'
 import {
-  createClient, DeadlineExceededError, DrainingError, OptionError, StatusError, type CallOptions, type Client,
+  AttemptTimeoutError, createClient, DeadlineExceededError, DrainingError, OptionError, StatusError, type CallOptions,
+  type Client,
 } from '../src/index.ts'
 import type { ClientOptions } from '../src/options.ts'
 import { closing, eventually, inTime } from './support/check.ts'
@@ -110,10 +111,17 @@ test('one deadline covers all hops', async t => {
   const gate = hold()
   const [client, here] = await start(t, () => byPath({ '/': to('/next'), '/next': gate.handler }), () => ({ redirects: 5 }))
   const started = performance.now()
-  const error = await failure(client.get(here.url, { deadline: 200, attemptTimeout: 150 }), DeadlineExceededError)
+  const error = await failure(client.get(here.url, { deadline: 200, attemptTimeout: 200 }), DeadlineExceededError)
   ok(performance.now() - started >= 199, error.message)
   equal(gate.waiting, 1)
   await eventually(() => gate.waiting === 0)
+})
+
+test("the call's own limit of an attempt holds at each hop", async t => {
+  const gate = hold()
+  const [client, here] = await start(t, () => byPath({ '/': to('/next'), '/next': gate.handler }), () => ({ redirects: 5 }))
+  const error = await failure(client.get(here.url, { attemptTimeout: 100, retry: false }), AttemptTimeoutError)
+  deepEqual([error.timeout, error.path], [100, '/next'])
 })
 
 test('the last reply is judged: its status, and its stream', async t => {

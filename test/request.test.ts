@@ -35,7 +35,8 @@ describe('options of one call refuse what they cannot be', () => {
   const controller = new AbortController()
   for (const [options, message] of [
     [{ timeout: 7 }, 'timeout: expected one of query, headers, json, body, signal, deadline, attemptTimeout, throwOnStatus, '
-      + 'maxBodySize, idempotencyKey, decode, redirects, hedge, priority, retry, got an unknown option'],
+      + 'maxBodySize, idempotencyKey, decode, redirects, hedge, priority, coalesce, stale, fallback, retry, '
+      + 'got an unknown option'],
     [JSON.parse('{"__proto__":{"deadline":7}}'), /^__proto__: .* got an unknown option$/],
     [{ deadline: 0 }, 'deadline: expected a number of ms from 1 to 2147483647, got 0'],
     [{ attemptTimeout: '1s' }, "attemptTimeout: expected a number of ms from 1 to 2147483647, got '1s'"],
@@ -43,6 +44,9 @@ describe('options of one call refuse what they cannot be', () => {
     [{ redirects: 21 }, 'redirects: expected a whole number from 0 to 20, got 21'],
     [{ throwOnStatus: 'no' }, "throwOnStatus: expected true or false, got 'no'"],
     [{ signal: controller }, 'signal: expected an AbortSignal, got an object'],
+    [{ coalesce: true }, 'coalesce: expected false, got true'],
+    [{ stale: {} }, 'stale: expected false, got an object'],
+    [{ fallback: true }, 'fallback: expected a function or false, got true'],
     [{ retry: true }, 'retry: expected an object, got true'],
     [{ retry: { limit: 101 } }, 'retry.limit: expected a whole number from 0 to 100, got 101'],
     [{ retry: { backoff: 5 } }, 'retry.backoff: expected one of limit, methods, statuses, got an unknown option'],

@@ -1,5 +1,5 @@
 import {
-  DEFAULTS, refuse, type BreakerPolicy, type HedgePolicy, type LimitPolicy, type Policy, type PoolOptions, type PoolPolicy,
+  DEFAULTS, refuse, type BreakerPolicy, type LimitPolicy, type Policy, type PoolOptions, type PoolPolicy,
   type RetryPolicy, type UpstreamOptions,
 } from '../options.ts'
 
@@ -23,6 +23,7 @@ export function mergeOptions(under: UpstreamOptions, over: UpstreamOptions): Ups
   const merged: Record<string, unknown> = { ...under, ...own }
   for (const name of ['breaker', 'limit', 'pool'] as const) merged[name] = laid<object>(under[name], own[name])
   merged.hedge = laid<object>(switchedOn(under.hedge), switchedOn(own.hedge))
+  merged.stale = laid<object>(switchedOn(under.stale), switchedOn(own.stale))
   merged.retry = laidRetry(under.retry, own.retry)
   // An undefined field stays: it takes out one that was set below.
   if (own.headers !== undefined) merged.headers = { ...under.headers, ...lowerCased(own.headers) }
@@ -69,9 +70,12 @@ export function resolve(layers: readonly UpstreamOptions[], where = ''): Policy 
     retry: resolveRetry(given.retry, prefix),
     breaker: resolveBreaker(given.breaker, { deadline, attemptTimeout }, prefix),
     limit,
-    hedge: resolveHedge(given.hedge),
+    hedge: resolveSwitch(given.hedge, DEFAULTS.hedge),
     priority: given.priority ?? DEFAULTS.priority,
     pool: resolvePool(given.pool, attemptTimeout, limit, prefix),
+    coalesce: given.coalesce ?? DEFAULTS.coalesce,
+    stale: resolveSwitch(given.stale, DEFAULTS.stale),
+    fallback: given.fallback ?? DEFAULTS.fallback,
   })
 }
 
@@ -102,8 +106,9 @@ function resolveRetry(given: UpstreamOptions['retry'] = {}, prefix: string): Ret
   return frozen({ ...policy, methods, statuses: Object.freeze([...policy.statuses]), budget })
 }
 
-const resolveHedge = (given: UpstreamOptions['hedge'] = false): HedgePolicy | false =>
-  given === false ? false : frozen({ ...DEFAULTS.hedge, ...switchedOn(given) })
+/** A group that is off unless somebody asked for it. */
+const resolveSwitch = <T extends object>(given: Partial<T> | boolean | undefined, completed: T): T | false =>
+  given === undefined || given === false ? false : frozen({ ...completed, ...switchedOn(given) })
 
 function resolveBreaker(
   given: UpstreamOptions['breaker'] = {}, times: Pick<Policy, 'deadline' | 'attemptTimeout'>, prefix: string,

@@ -19,6 +19,11 @@ export const verdictOfTimeout = (waited: number, usual: number, stalled: boolean
 /** Whether a verdict speaks against the endpoint. */
 export const failed = (verdict: Verdict): boolean => verdict !== 'healthy' && verdict !== 'none'
 
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY'])
+
+/** Whether a method changes nothing (RFC 9110 §9.2.1, RFC 10008 for QUERY). */
+export const isSafe = (method: string): boolean => SAFE.has(method)
+
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'])
 
 /**

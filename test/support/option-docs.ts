@@ -16,7 +16,7 @@ export interface OptionDoc {
 const SECTIONS: readonly (readonly [name: string, prefix: string])[] = [
   ['ClientOptions', ''], ['NamedUpstreamOptions', ''], ['UpstreamOptions', ''], ['RetryOptions', 'retry.'],
   ['BudgetOptions', 'retry.budget.'], ['BreakerOptions', 'breaker.'], ['LimitOptions', 'limit.'], ['HedgeOptions', 'hedge.'],
-  ['PoolOptions', 'pool.'],
+  ['PoolOptions', 'pool.'], ['StaleOptions', 'stale.'],
 ]
 
 const source = path.resolve(import.meta.dirname, '../../src/options.ts')

@@ -25,7 +25,7 @@ const at = (value: unknown, path: string): unknown => path.split('.').reduce<unk
 /** Defaults of the client alone are no part of a policy. */
 const CLIENT = Object.keys(DEFAULTS.client)
 /** Groups that are off unless asked for; their own defaults are what `true` stands for. */
-const OFF = ['hedge']
+const OFF = ['hedge', 'stale']
 /** `{}` is what there is when nothing is given. */
 const inDefaults = (path: string): unknown => path === 'headers' ? {} : OFF.includes(path) ? false : at(DEFAULTS, CLIENT.includes(path) ? `client.${path}` : path)
 
