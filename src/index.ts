@@ -21,7 +21,7 @@ export type {
   FallbackReply, FallbackRequest, HeaderFields, HedgeOptions, HedgePolicy, LimitOptions, LimitPolicy, NamedUpstreamOptions,
   Policy, PoolOptions, PoolPolicy, Priority, RetryOptions, RetryPolicy, StaleOptions, StalePolicy, UpstreamOptions,
 } from './options.ts'
-export type { Reply, ReplyBody, ReplyHeaders, Stale, Timings } from './reply.ts'
+export type { Reply, ReplyBody, ReplyHeaders, Stale, StandIn, Timings } from './reply.ts'
 export type { CallOptions, QueryValue } from './request.ts'
 export type { CallReport, Phase, StopReason, TimelineEntry } from './upstream-error.ts'
 export type { UpstreamClient } from './upstream-client.ts'

@@ -15,12 +15,16 @@ export interface Timings {
   readonly total: number
 }
 
-/** What is to be known of a stale reply. */
-export interface Stale {
-  /** Its age in ms. */
-  readonly age: number
+/** What is to be known of a reply that is not the upstream's own to this call. */
+export interface StandIn {
   /** What it stands in for. */
   readonly error: UpstreamError
+}
+
+/** What is to be known of a stale reply. */
+export interface Stale extends StandIn {
+  /** Its age in ms. */
+  readonly age: number
 }
 
 const BOM = '\uFEFF'
@@ -55,7 +59,7 @@ export class Reply {
   /** Set when it is the last good reply, which stands in for one that failed. */
   stale: Stale | undefined = undefined
   /** Set when a fallback answered in place of the upstream, with what it stands in for. */
-  fallback: { readonly error: UpstreamError } | undefined = undefined
+  fallback: StandIn | undefined = undefined
   /** Whether it is the reply to an equal call that was in flight already. */
   shared = false
   /** What it says about the endpoint. @internal */
