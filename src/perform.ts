@@ -16,7 +16,6 @@ export type Perform = (upstream: Upstream, target: string, request: Request, str
 /** Makes the call of a request, sends it down the layers, and turns the outcome into what the caller asked for. */
 export const perform: Perform = (upstream, target, request, streamed, env) => {
   const trace = new Trace(upstream.name, request.method, target, env.clock.now())
-  if (channels.callStart.hasSubscribers) announce(trace, env)
   // Nothing is made, armed or awaited for a call that no endpoint would admit, now or in a moment.
   const { endpoints } = upstream
   if (!endpoints.admits(trace.startedAt) && !endpoints.isOpening(trace.startedAt)) {
@@ -24,6 +23,7 @@ export const perform: Perform = (upstream, target, request, streamed, env) => {
   }
 
   const call = callOf(upstream.policy, target, request, streamed, trace)
+  announce(trace, env)
   const throwing = request.options.throwOnStatus ?? call.policy.throwOnStatus
   return upstream.send(call).then(
     reply => {
@@ -46,14 +46,16 @@ export const perform: Perform = (upstream, target, request, streamed, env) => {
   )
 }
 
-/** Tells that a call has begun. */
+/** Tells that a call begins, once nothing can keep it from ending. */
 export function announce(trace: Trace, { client = '' }: Env): void {
+  if (!channels.callStart.hasSubscribers) return
   const { number, upstream, method, path } = trace
   channels.callStart.publish({ client, call: number, upstream, method, path })
 }
 
 /** The refusal of a call that no endpoint would admit. */
 export function refusal(upstream: Upstream, trace: Trace, env: Env): UpstreamError {
+  announce(trace, env)
   const error = upstream.endpoints.refuse(trace, trace.startedAt)
   upstream.remember(error, trace.startedAt)
   publish(trace, env, trace.startedAt, 0, error)

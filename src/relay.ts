@@ -1,6 +1,5 @@
 import { Call } from './call.ts'
 import type { Env } from './clock.ts'
-import { channels } from './events.ts'
 import { announce, over, refusal } from './perform.ts'
 import { isIdempotent } from './policy/verdict.ts'
 import { isStream, type Relay } from './pool/relay.ts'
@@ -18,7 +17,6 @@ export function relay(upstream: Upstream, relayed: Relay, env: Env): boolean {
   const trace = new Trace(upstream.name, method.toUpperCase(), pathOf(asked), env.clock.now())
   const { endpoints } = upstream
   if (!endpoints.admits(trace.startedAt) && !endpoints.isOpening(trace.startedAt)) {
-    if (channels.callStart.hasSubscribers) announce(trace, env)
     relayed.fail(refusal(upstream, trace, env))
     return false
   }
@@ -27,7 +25,7 @@ export function relay(upstream: Upstream, relayed: Relay, env: Env): boolean {
   if (isStream(relayed.body)) call.replayable = false
   // One that its caller ends in its beginning never was a call.
   if (!relayed.begin(call)) return true
-  if (channels.callStart.hasSubscribers) announce(trace, env)
+  announce(trace, env)
   upstream.send(call).then(
     reply => {
       // From here on the caller has the response, and its own time limit on each pause of the body.

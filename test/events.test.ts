@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import {
   channels, createClient, OptionError, type AttemptStartEvent, type CallEvent, type Client, type ClientOptions, type EventChannel,
 } from '../src/index.ts'
+import type { Dispatcher } from 'undici'
 import { closing, eventually } from './support/check.ts'
 import { testEnv } from './support/clock.ts'
 import { byPath, hold, inTurn, json, startServer, status, type Handler, type TestServer } from './support/server.ts'
@@ -149,6 +150,21 @@ describe('events', () => {
     await failed(client.upstream('api').get('/', { headers: { 'transfer-encoding': 'chunked' } }))
     const call = { call: 1, upstream: 'api', method: 'GET', attempts: 1, duration: ms, queued: ms }
     deepEqual(seen, [['callEnd', { ...call, error: 'ERR_OPTION' }]])
+  })
+
+  test('tell of no start that has no end', async t => {
+    const [client, { url }] = await setUp(t, json({}), { deadline: 1_000 })
+    const seen = record(t, 'callStart', 'callEnd')
+    await failed(client.upstream('api').get('/', { attemptTimeout: 2_000 }))
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart(controller) { controller.abort(new Error('changed my mind')) },
+      onResponseError() {},
+    }
+    client.dispatcher().dispatch({ origin: url, path: '/', method: 'GET' }, handler)
+    equal(seen.length, 0)
+    await (await client.dispatcher().request({ origin: url, path: '/', method: 'GET' })).body.text()
+    await eventually(() => seen.some(([name]) => name === 'callEnd'))
+    deepEqual(seen.map(([name]) => name), ['callStart', 'callEnd'])
   })
 
   test('tell of a streamed call when its body has ended', async t => {

@@ -94,6 +94,20 @@ describe('spans', () => {
     deepEqual(spans(), [])
   })
 
+  test('a request by way of the dispatcher has both, and its context', async t => {
+    const seen: string[] = []
+    const [client, server, { spans }] = await setUp(t, (request, response) => {
+      seen.push(String(request.headers['traceparent']))
+      response.end('{}')
+    })
+    const { body } = await client.dispatcher().request({ origin: server.url, path: '/a?b', method: 'GET', headers: { a: 'b' } })
+    await body.text()
+    await eventually(() => spans().length === 2)
+    const { traceId, spanId } = spans()[0]!.spanContext()
+    deepEqual([spans().map(({ name }) => name), spans()[0]!.attributes['url.full']], [['GET', 'GET api'], `${server.url}/a`])
+    deepEqual(seen, [`00-${traceId}-${spanId}-01`])
+  })
+
   test('a failure is an error of its own type', async t => {
     const gate = hold()
     const [client, server, { spans }] = await setUp(t, byPath({ '/hold': gate.handler, '/': status(404) }), { retry: false })
