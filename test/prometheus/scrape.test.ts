@@ -4,6 +4,7 @@ import { Registry } from 'prom-client'
 import { createClient } from '../../src/index.ts'
 import { prometheusMetrics } from '../../src/prometheus/index.ts'
 import { closing, eventually } from '../support/check.ts'
+import { dashboardQueries, recordedNames, RULES } from '../observability/files.ts'
 import { failure } from '../support/failure.ts'
 import { prometheusMissing, startPrometheus } from '../support/prometheus.ts'
 import { byPath, json, startServer, status } from '../support/server.ts'
@@ -51,5 +52,39 @@ suite('a real Prometheus', { skip: process.env['CI'] === 'true' ? false : missin
     await client.get(third.url)
     await eventually(async () => (await prometheus.query(one)).length === 0, { within: 15_000, what: 'its series are stale' })
     deepEqual((await prometheus.query('count(up == 1)')).map(({ value }) => value), [1])
+  })
+
+  test('has something to show in every panel of the dashboard, and evaluates every rule', async t => {
+    const server = await closing(t, startServer(byPath({ '/bad': status(503), '/': json({}) })))
+    const upstreams = {
+      a: { url: server.url }, b: { url: 'http://127.0.0.1:1' },
+      narrow: { url: `http://localhost:${server.port}`, limit: { max: 1, adaptive: false, queue: 0 } },
+    }
+    const client = await closing(t, createClient({ retry: { limit: 1, backoff: 0 }, breaker: { consecutive: 10 }, upstreams }))
+    const register = new Registry()
+    t.after(prometheusMetrics(client, { register }).close)
+    const exporter = await closing(t, startServer(async (_, response) => { response.end(await register.metrics()) }))
+    const prometheus = await closing(t, startPrometheus({ target: exporter.url, rules: [RULES] }))
+    // Rates need a while: until every expression has a value there are calls of each kind.
+    const waiting = new Set(dashboardQueries.map(({ expr }) => expr))
+    await eventually(async () => {
+      await client.upstream('a').get('/')
+      await Promise.allSettled([client.upstream('narrow').get('/'), client.upstream('narrow').get('/')])
+      for (const [name, path] of [['a', '/bad'], ['b', '/']] as const) await failure(client.upstream(name).get(path), Error)
+      for (const expr of waiting) if ((await prometheus.query(expr)).length > 0) waiting.delete(expr)
+      return waiting.size === 0
+    }, { within: 20_000, what: 'every panel has something to show' }).catch(() => undefined)
+    deepEqual([...waiting], [])
+
+    type Groups = { groups: { rules: { name: string; health: string; lastError?: string }[] }[] }
+    const evaluated = await eventually(async () => {
+      const { groups } = await prometheus.api<Groups>('rules')
+      const all = groups.flatMap(({ rules }) => rules)
+      return all.length > 0 && all.every(({ health }) => health !== 'unknown') && all
+    }, { within: 10_000, what: 'every rule was evaluated' })
+    deepEqual((evaluated || []).filter(({ health }) => health !== 'ok'), [])
+    for (const name of recordedNames) {
+      await eventually(async () => (await prometheus.query(name)).length > 0, { within: 10_000, what: `${name} has a value` })
+    }
   })
 })
