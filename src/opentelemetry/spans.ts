@@ -25,7 +25,8 @@ const setter: TextMapSetter<AttemptStartEvent> = { set: (attempt, name, value) =
  */
 export function traceClient(client: Client, { tracer, propagator, methods, report }: SpanParts): () => void {
   const calls = new Map<number, { readonly span: Span; readonly within: Context }>()
-  const attempts = new Map<number, Span>()
+  // Two attempts of a hedged call are out at once.
+  const attempts = new Map<string, Span>()
   // The name of a span must be one of few: anybody may have made up the host of another upstream.
   const configured = new Set(client.snapshot().filter(upstream => upstream.configured).map(({ name }) => name))
   const { on, stop } = listen(client, report)
@@ -54,18 +55,20 @@ export function traceClient(client: Client, { tracer, propagator, methods, repor
       ...(attempt === 1 ? {} : { 'http.request.resend_count': attempt - 1 }),
     }
     const span = tracer.startSpan(nameOf(method), { kind: SpanKind.CLIENT, attributes }, within)
-    attempts.set(call, span)
+    attempts.set(`${call}/${attempt}`, span)
     propagator.inject(trace.setSpan(within, span), event, setter)
   })
-  on(channels.attemptEnd, ({ call, status, error, protocol, verdict }) => {
-    const span = attempts.get(call)
+  on(channels.attemptEnd, ({ call, attempt, status, error, protocol, verdict }) => {
+    const key = `${call}/${attempt}`
+    const span = attempts.get(key)
     if (span === undefined) return
-    attempts.delete(call)
+    attempts.delete(key)
     span.setAttributes({
       ...outcomeAttributes(status, error), 'breakwater.verdict': verdict,
       ...(protocol === undefined ? {} : { 'network.protocol.version': protocol }),
     })
-    if (errorType(status, error) !== undefined) span.setStatus({ code: SpanStatusCode.ERROR })
+    // One that we ended ourselves, as the other was faster, is nobody's failure.
+    if (error !== 'superseded' && errorType(status, error) !== undefined) span.setStatus({ code: SpanStatusCode.ERROR })
     span.end()
   })
   on(channels.retryStopped, ({ call, reason }) => { calls.get(call)?.span.setAttribute('breakwater.retry.stopped', reason) })

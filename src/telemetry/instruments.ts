@@ -43,6 +43,10 @@ export const INSTRUMENTS = {
     name: 'breakwater.retries', kind: 'counter', unit: '{retry}', labels: ['upstream'],
     help: 'Attempts after the first of a call.',
   },
+  hedges: {
+    name: 'breakwater.hedges', kind: 'counter', unit: '{hedge}', labels: ['upstream'],
+    help: 'Second attempts beside one that was slow.',
+  },
   retriesStopped: {
     name: 'breakwater.retries_stopped', kind: 'counter', unit: '{call}', labels: ['upstream', 'reason'],
     help: 'Calls that were not tried again though it would have been useful, by why not.',

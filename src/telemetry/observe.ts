@@ -77,6 +77,7 @@ export function observe(client: Client, { names, methods, sink, report }: Observ
     sink.record(I.attemptDuration, { upstream, endpoint }, duration / 1_000)
   })
   on(channels.retry, ({ upstream }) => { sink.count(I.retries, { upstream: names.of(upstream) }) })
+  on(channels.hedge, ({ upstream }) => { sink.count(I.hedges, { upstream: names.of(upstream) }) })
   on(channels.retryStopped, ({ upstream, reason }) => { sink.count(I.retriesStopped, { upstream: names.of(upstream), reason }) })
   on(channels.circuit, event => {
     const upstream = names.of(event.upstream)

@@ -86,13 +86,17 @@ describe('metrics', () => {
   })
 
   test('every instrument is there, as it is documented', async t => {
-    const [client, , { metric }] = await setUp(t, inTurn(status(502), status(502), json({})), {
-      retry: { limit: 1, backoff: 0 }, breaker: { consecutive: 2 },
+    const gate = hold()
+    const slow = await closing(t, startServer(inTurn(json({}), gate.handler, json({}))))
+    const [client, , { metric }] = await setUp(t, status(502), {
+      retry: { limit: 1, backoff: 0 }, breaker: { consecutive: 2 }, hedge: { minimumCalls: 1 },
     })
+    // The second is held, and hedged.
+    for (let call = 0; call < 2; call++) await client.get(slow.url)
     for (let call = 0; call < 2; call++) await failed(client.upstream('api').get('/'))
     for (const { name, unit, help } of ALL) {
-      const { descriptor } = (await metric(name))!
-      deepEqual([descriptor.unit, descriptor.description], [unit, help], name)
+      const descriptor = (await metric(name))?.descriptor
+      deepEqual([descriptor?.unit, descriptor?.description], [unit, help], name)
     }
   })
 

@@ -53,6 +53,19 @@ describe('spans', () => {
     ok(!JSON.stringify(spans().map(told)).includes('hunter2'))
   })
 
+  test('a hedged call has two attempts at once, of which the slower one is no failure', async t => {
+    const gate = hold()
+    const [client, , { spans }] = await setUp(t, inTurn(json({}), gate.handler, json({})), { hedge: { minimumCalls: 1 } })
+    await client.upstream('api').get('/')
+    await client.upstream('api').get('/')
+    const attempts = spans().slice(2).map(({ kind, attributes, status: { code } }) =>
+      [kind, attributes['http.request.resend_count'], attributes['error.type'], code])
+    deepEqual(attempts, [
+      [SpanKind.CLIENT, 1, undefined, OK], [SpanKind.CLIENT, undefined, 'superseded', OK],
+      [SpanKind.INTERNAL, undefined, undefined, OK],
+    ])
+  })
+
   test('a call belongs to what is active where it was begun, also when many run at once', async t => {
     const [client, , { tracerProvider, spans }] = await setUp(t, inTurn(status(503), json({})), { retry: { backoff: 1 } })
     const tracer = tracerProvider.getTracer('the service')

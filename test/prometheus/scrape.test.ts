@@ -7,7 +7,7 @@ import { closing, eventually } from '../support/check.ts'
 import { dashboardQueries, recordedNames, RULES } from '../observability/files.ts'
 import { failure } from '../support/failure.ts'
 import { prometheusMissing, startPrometheus } from '../support/prometheus.ts'
-import { byPath, json, startServer, status } from '../support/server.ts'
+import { byPath, hold, inTurn, json, startServer, status } from '../support/server.ts'
 
 const missing = prometheusMissing()
 if (missing !== false) console.log(`skipped: ${missing}`)
@@ -56,7 +56,10 @@ suite('a real Prometheus', { skip: process.env['CI'] === 'true' ? false : missin
 
   test('has something to show in every panel of the dashboard, and evaluates every rule', async t => {
     const server = await closing(t, startServer(byPath({ '/bad': status(503), '/': json({}) })))
+    const gate = hold()
+    const lagging = await closing(t, startServer(inTurn(json({}), gate.handler, json({}))))
     const upstreams = {
+      lagging: { url: lagging.url, hedge: { minimumCalls: 1 } },
       a: { url: server.url }, b: { url: 'http://127.0.0.1:1' },
       narrow: { url: `http://localhost:${server.port}`, limit: { max: 1, adaptive: false, queue: 0 } },
     }
@@ -65,6 +68,7 @@ suite('a real Prometheus', { skip: process.env['CI'] === 'true' ? false : missin
     t.after(prometheusMetrics(client, { register }).close)
     const exporter = await closing(t, startServer(async (_, response) => { response.end(await register.metrics()) }))
     const prometheus = await closing(t, startPrometheus({ target: exporter.url, rules: [RULES] }))
+    for (let call = 0; call < 2; call++) await client.upstream('lagging').get('/')
     // Rates need a while: until every expression has a value there are calls of each kind.
     const waiting = new Set(dashboardQueries.map(({ expr }) => expr))
     await eventually(async () => {
