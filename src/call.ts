@@ -35,6 +35,12 @@ export interface CallInit {
   readonly relay?: object | undefined
 }
 
+/** What a call waits for, as far as it can be ended from outside. */
+export interface Stoppable {
+  /** Ends it; whoever waits hears of `reason`. */
+  stop(reason: unknown): void
+}
+
 /** Why an attempt was cancelled whose call had its reply from another one. */
 export const SUPERSEDED: Error = new Error('Another attempt was faster')
 
@@ -100,7 +106,11 @@ export class Call {
   cancelled = false
   /** Why; only meaningful when `cancelled`. */
   reason: unknown = undefined
-  #onCancel: ((reason: unknown) => void) | undefined = undefined
+  /** Its time limit. */
+  deadlineTimer: Timer | undefined = undefined
+  /** What its attempt has on the wire; only `sent.ts` knows what that is. */
+  exchange: object | undefined = undefined
+  #waitsFor: Stoppable | undefined = undefined
   #onOver: (() => void) | undefined = undefined
   #twin: Call | undefined = undefined
 
@@ -130,31 +140,32 @@ export class Call {
   }
 
   /**
-   * Names what is to be told when the call is ended from outside. A call waits for one thing at a time (a permit, a
-   * back-off, a reply), so there is one listener; this is what saves an AbortController per call. One that comes when
-   * the call has been ended already, between two waits, is told at once.
+   * Names what is to be stopped when the call is ended from outside. A call waits for one thing at a time (a permit, a
+   * back-off, a reply), so there is one place for it; this is what saves an AbortController per call. One that comes when
+   * the call has been ended already, between two waits, is stopped at once.
    */
-  whenCancelled(listener: ((reason: unknown) => void) | undefined): void {
-    this.#onCancel = listener
+  waitFor(waiting: Stoppable | undefined): void {
+    this.#waitsFor = waiting
     if (this.cancelled) this.interrupt(this.reason)
   }
 
-  /** Names what is to be let go of when the call is over: its deadline. */
+  /** Names what else than its deadline is to be let go of when the call is over. */
   whenOver(listener: () => void): void {
     this.#onOver = listener
   }
 
   /** Tells that the call is over, the body of its reply included. */
   over(): void {
+    this.deadlineTimer?.cancel()
     this.#onOver?.()
     this.#onOver = undefined
   }
 
   /** Ends what the call waits for, but not the call: an attempt may take too long and another follow. */
   interrupt(reason: unknown): void {
-    const listener = this.#onCancel
-    this.#onCancel = undefined
-    listener?.(reason)
+    const waiting = this.#waitsFor
+    this.#waitsFor = undefined
+    waiting?.stop(reason)
   }
 
   /** Ends the call from outside, once. Whatever it waits for settles with `reason`. */

@@ -181,8 +181,16 @@ export class StatusError extends UpstreamError {
   constructor(report: CallReport, reply: Reply) {
     super(report, 'yes', reply.verdict)
     this.status = reply.status
-    this.stopped = reply.stopped
     this.#reply = reply
+  }
+
+  /** The error that stands for a reply: one, however many have asked. @internal */
+  static of(report: CallReport, reply: Reply): StatusError {
+    const known = reply.failure as StatusError | undefined
+    if (known !== undefined) return known
+    const made = new StatusError(report, reply)
+    reply.failure = made
+    return made
   }
 
   /** The response's headers. Not among the error's own properties nor in `toJSON()`, so that no logger prints a cookie. */

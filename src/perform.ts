@@ -30,7 +30,7 @@ export const perform: Perform = (upstream, target, request, streamed, env) => {
       const now = env.clock.now()
       reply.total = now - call.startedAt
       if (reply.status >= 400 && throwing) {
-        const error = new StatusError(call.trace, reply)
+        const error = StatusError.of(call.trace, reply)
         reply.discard()
         over(upstream, call, env, now, error)
         throw error

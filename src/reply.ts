@@ -66,8 +66,8 @@ export class Reply {
   verdict: Verdict = 'healthy'
   /** What its Retry-After asks for, in ms. @internal */
   retryAfter: number | undefined = undefined
-  /** Why no further attempt was made, if one was considered. @internal */
-  stopped: StopReason | undefined = undefined
+  /** The error that stands for it, once there is one. @internal */
+  failure: { stopped: StopReason | undefined } | undefined = undefined
   /** @internal */
   queued = 0
   /** @internal */
@@ -136,6 +136,11 @@ export class Reply {
   /** Whether its body is a stream. @internal */
   get isStreamed(): boolean {
     return this.#stream !== undefined
+  }
+
+  /** Why no further attempt was made, if one was considered. @internal */
+  get stopped(): StopReason | undefined {
+    return this.failure?.stopped
   }
 
   /** The first bytes of a buffered body, as text. @internal */

@@ -186,10 +186,14 @@ describe('a status error', () => {
     for (const name of ['headers', 'body', 'reply']) ok(!shown.includes(name), name)
   })
 
-  test('takes over why the reply it was made of was not tried again', () => {
+  test('is one for its reply, however many ask, and both say why it was not tried again', () => {
     const reply = replyOf(503)
-    reply.stopped = 'not repeatable'
-    match(new StatusError(traceOf(1), reply).message, /status 503 \(1 attempt, 41 ms; not tried again: not repeatable\)$/)
+    const error = StatusError.of(traceOf(1), reply)
+    equal(StatusError.of(traceOf(1), reply), error)
+    equal(reply.stopped, undefined)
+    error.stopped = 'not repeatable'
+    equal(reply.stopped, 'not repeatable')
+    match(error.message, /status 503 \(1 attempt, 41 ms; not tried again: not repeatable\)$/)
   })
 })
 

@@ -13,7 +13,7 @@ import { Budget } from '../../src/policy/budget.ts'
 import { Limit } from '../../src/policy/limit.ts'
 import { resolve } from '../../src/policy/resolve.ts'
 import { Reply } from '../../src/reply.ts'
-import { watchable, type Ended, type Exchanged, type Replied } from '../../src/sent.ts'
+import { Exchanged } from '../../src/sent.ts'
 import { Trace } from '../../src/trace.ts'
 import { Upstream } from '../../src/upstream.ts'
 import { silentTransport } from './transport.ts'
@@ -22,54 +22,34 @@ const env = systemEnv
 const ORIGIN = 'http://service.internal'
 const REPLY = { status: 200, headers: {} }
 
-/** The end of the stack: tells those who watch, as an exchange does, when the next turn of the event loop answers it. */
-class Noop implements Exchanged {
+/** The end of the stack: answers with the next turn of the event loop, and tells those who watch as the pool does. */
+class Noop extends Exchanged {
   static #waiting: Noop[] = []
   static #answering: Noop[] = []
-  readonly #call: Call
-  readonly #resolve: (reply: Reply) => void
-  readonly #ended: Ended[] = []
-  #replied: Replied | undefined
 
-  constructor(call: Call, resolve: (reply: Reply) => void) {
-    this.#call = call
-    this.#resolve = resolve
+  constructor(call: Call) {
+    super(call)
     if (Noop.#waiting.push(this) === 1) setImmediate(Noop.#turn)
-  }
-
-  whenReplied(replied: Replied): void {
-    this.#replied = replied
-  }
-
-  whenEnded(ended: Ended): void {
-    this.#ended.push(ended)
   }
 
   static readonly #turn = (): void => {
     const now = Noop.#waiting
     Noop.#waiting = Noop.#answering
     Noop.#answering = now
-    for (const noop of now) noop.#settle()
+    for (const noop of now) noop.#answer()
     now.length = 0
   }
 
-  #settle(): void {
-    const reply = new Reply(REPLY.status, REPLY.headers)
-    this.#replied?.(this.#call, reply)
-    for (const ended of this.#ended) ended(this.#call, reply)
-    this.#resolve(reply)
-    reply.end()
+  #answer(): void {
+    this.replied(new Reply(REPLY.status, REPLY.headers))
+    this.ended()
     // The client's part: without it the deadline would not be let go of.
-    this.#call.over()
+    this.call.over()
   }
 }
 
 /** The end of every stack here. */
-export const noopNext: Send = call => {
-  let noop!: Noop
-  const sent = new Promise<Reply>(resolve => { noop = new Noop(call, resolve) })
-  return watchable(sent, noop)
-}
+export const noopNext: Send = call => new Noop(call).promise
 
 const policy: Policy = resolve([{ pool: { factory: () => silentTransport } }])
 const upstream = new Upstream('service', [ORIGIN], policy, env)

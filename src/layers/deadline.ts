@@ -14,20 +14,14 @@ const IN_FLIGHT: ReadonlySet<string> = new Set(['connect', 'headers', 'body'])
 export const deadline = (env: Env): Layer => next => call => {
   const { signal } = call
   if (signal?.aborted === true) return rejected(signal.reason)
-  const timer = env.clock.after(call.deadlineAt - call.at, late => { call.cancel(exceeded(call, env, late)) })
-  if (signal === undefined) {
-    call.whenOver(() => { timer.cancel() })
-    return next(call)
-  }
+  call.deadlineTimer = env.clock.after(call.deadlineAt - call.at, late => { call.cancel(exceeded(call, env, late)) })
+  if (signal === undefined) return next(call)
   const abort = (): void => {
     call.trace.mark('aborted by the caller', env.clock.now())
     call.cancel(signal.reason)
   }
   signal.addEventListener('abort', abort, { once: true })
-  call.whenOver(() => {
-    timer.cancel()
-    signal.removeEventListener('abort', abort)
-  })
+  call.whenOver(() => { signal.removeEventListener('abort', abort) })
   return next(call)
 }
 

@@ -2,6 +2,7 @@ import type { Call } from '../call.ts'
 import type { Env } from '../clock.ts'
 import { LimitExceededError, TimeoutError, type LimitKind, type RejectedError } from '../errors.ts'
 import type { Layer, Send } from '../layer.ts'
+import type { Sample } from '../policy/adaptive-limit.ts'
 import type { Limit } from '../policy/limit.ts'
 import type { Permits } from '../policy/permits.ts'
 import type { Reply } from '../reply.ts'
@@ -24,18 +25,18 @@ export interface Doorkeeper {
  */
 export const limit = (env: Env, capacity: Limit, door: Doorkeeper): Layer => next => {
   const { permits } = capacity
+  const sample: Sample = { latency: 0, deadline: 0, inFlight: 0, healthy: false, dropped: false }
   const ended: Ended = (call, reply, error) => {
     const now = env.clock.now()
     // What this process's own standing still has added to the latency means nothing, and a probe does not ask for capacity.
     if (env.clock.stalledAt < call.attemptAt && call.admission >= 0) {
-      capacity.learn({
-        // A streamed body is as slow as its reader: its headers count.
-        latency: call.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt,
-        deadline: call.deadline,
-        inFlight: permits.taken,
-        healthy: error === undefined && reply?.verdict === 'healthy',
-        dropped: reply?.verdict === 'throttled' || (error instanceof TimeoutError && error.verdict !== 'none'),
-      }, now)
+      // A streamed body is as slow as its reader: its headers count.
+      sample.latency = call.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
+      sample.deadline = call.deadline
+      sample.inFlight = permits.taken
+      sample.healthy = error === undefined && reply?.verdict === 'healthy'
+      sample.dropped = reply?.verdict === 'throttled' || (error instanceof TimeoutError && error.verdict !== 'none')
+      capacity.learn(sample, now)
     }
     permits.release(now)
   }
@@ -83,7 +84,7 @@ function inQueue(call: Call, patience: number, { env, permits, enter }: Queue): 
     const leave = (): number => {
       timer.cancel()
       permits.leave(waiter)
-      call.whenCancelled(undefined)
+      call.waitFor(undefined)
       const now = env.clock.now()
       call.queued += now - since
       return now
@@ -99,9 +100,11 @@ function inQueue(call: Call, patience: number, { env, permits, enter }: Queue): 
     const timer = env.clock.after(patience, () => {
       reject(refusal(call, 'no permit in time', leave(), 'queue timeout', patience))
     })
-    call.whenCancelled(reason => {
-      leave()
-      reject(reason)
+    call.waitFor({
+      stop: reason => {
+        leave()
+        reject(reason)
+      },
     })
   })
 }

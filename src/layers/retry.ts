@@ -9,6 +9,7 @@ import { backoff } from '../policy/backoff.ts'
 import type { Budget } from '../policy/budget.ts'
 import { failed } from '../policy/verdict.ts'
 import type { Reply } from '../reply.ts'
+import { Failed, orThrow, settled, type Settle } from '../sent.ts'
 import type { Sent } from '../verdict.ts'
 
 /** Says in how many ms some endpoint may admit a call: 0 is now, Infinity is nobody knows. */
@@ -25,21 +26,16 @@ export interface Gate {
  *
  * @param resting - the calls that wait for their next attempt, for whoever has to end them.
  */
-export const retry = (env: Env, budget: Budget, gate: Gate, resting: Set<Call> = new Set()): Layer => next => call => {
-  const policy = call.retry
-  if (policy === false) return next(call)
-  return next(call).then(
-    reply => {
-      const failure = failureOf(reply, call, policy)
-      if (failure !== undefined) return again(failure, { env, budget, gate, next, call, policy, resting })
-      if (!failed(reply.verdict)) budget.deposit(0)
-      return reply
-    },
-    (error: unknown) => {
-      if (!isRetryable(error)) throw error
-      return again(error, { env, budget, gate, next, call, policy, resting })
-    },
-  )
+export const retry = (env: Env, budget: Budget, gate: Gate, resting: Set<Call> = new Set()): Layer => next => {
+  const settle: Settle = (call, reply, error) => {
+    const policy = call.retry
+    if (policy === false) return undefined
+    const failure = reply === undefined ? error : failureOf(reply, call, policy)
+    if (isRetryable(failure)) return again(failure, { env, budget, gate, next, call, policy, resting })
+    if (reply !== undefined && !failed(reply.verdict)) budget.deposit(0)
+    return undefined
+  }
+  return call => (call.retry === false ? next(call) : settled(next(call), call, settle))
 }
 
 interface Parts {
@@ -56,8 +52,8 @@ interface Parts {
 const STOPS: Readonly<Record<string, StopReason>> = { ERR_CIRCUIT_OPEN: 'circuit open', ERR_DRAINING: 'draining' }
 
 /** A reply whose status asks for another attempt, as an error. */
-const failureOf = (reply: Reply, call: Call, policy: RetryPolicy): StatusError | undefined =>
-  policy.statuses.includes(reply.status) ? new StatusError(call.trace, reply) : undefined
+const failureOf = (reply: Reply, call: Call, policy: RetryPolicy): UpstreamError | undefined =>
+  policy.statuses.includes(reply.status) ? StatusError.of(call.trace, reply) : undefined
 
 /**
  * Whether another attempt could end differently: not after a refusal, a passed deadline, or a mistake or abort of the
@@ -72,7 +68,7 @@ const isRepeatable = (error: UpstreamError, call: Call): boolean =>
   call.replayable && (call.idempotent || error.sent === 'never')
 
 /** Goes on after the first failure; where there can be no second attempt, p-retry has nothing to count. */
-function again(first: UpstreamError, parts: Parts): Promise<Reply> | Reply {
+function again(first: UpstreamError, parts: Parts): Promise<Reply> | Reply | Failed {
   if (!isRepeatable(first, parts.call)) return giveUp(first, 'not repeatable', parts)
   return parts.policy.limit === 0 ? giveUp(first, 'limit', parts) : attempts(first, parts)
 }
@@ -122,7 +118,7 @@ async function attempts(first: UpstreamError, parts: Parts): Promise<Reply> {
     else throw error
     // Whether the call was sent is asked of all its attempts, not of the last one.
     if (last.sent === 'never' && sent !== 'never') (last as { sent: Sent }).sent = 'maybe'
-    return giveUp(last, stopped ?? 'limit', parts)
+    return orThrow(giveUp(last, stopped ?? 'limit', parts))
   }
 }
 
@@ -157,19 +153,21 @@ function pause(wait: number, { env, call, resting }: Parts): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = env.clock.after(wait, () => {
       resting.delete(call)
-      call.whenCancelled(undefined)
+      call.waitFor(undefined)
       resolve()
     })
-    call.whenCancelled(reason => {
-      resting.delete(call)
-      timer.cancel()
-      reject(reason)
+    call.waitFor({
+      stop: reason => {
+        resting.delete(call)
+        timer.cancel()
+        reject(reason)
+      },
     })
   })
 }
 
 /** Ends the call with its last real failure. A status is handed on as the reply it was. */
-function giveUp(last: UpstreamError, stopped: StopReason, { env, call }: Parts): Reply {
+function giveUp(last: UpstreamError, stopped: StopReason, { env, call }: Parts): Reply | Failed {
   const { trace } = call
   trace.mark(`not tried again: ${stopped}`, env.clock.now())
   if (channels.retryStopped.hasSubscribers) {
@@ -177,10 +175,6 @@ function giveUp(last: UpstreamError, stopped: StopReason, { env, call }: Parts):
     const { number, upstream, attempts } = trace
     channels.retryStopped.publish({ client, call: number, upstream, method: call.method, attempts, reason: stopped })
   }
-  if (last instanceof StatusError) {
-    last.reply.stopped = stopped
-    return last.reply
-  }
   last.stopped = stopped
-  throw last
+  return last instanceof StatusError ? last.reply : new Failed(last)
 }

@@ -1,15 +1,15 @@
-/** What an attempt tells about the upstream's capacity. */
+/** What an attempt tells about the upstream's capacity; nobody keeps it, so one does for all. */
 export interface Sample {
   /** How long it took, in ms. */
-  readonly latency: number
+  latency: number
   /** How long its caller could wait, in ms. */
-  readonly deadline: number
+  deadline: number
   /** Attempts in flight as it ended, itself included. */
-  readonly inFlight: number
+  inFlight: number
   /** Whether it came back well. */
-  readonly healthy: boolean
+  healthy: boolean
   /** Whether time ran out on it, or the upstream asked for less. */
-  readonly dropped: boolean
+  dropped: boolean
 }
 
 /** Where it starts, while nothing is known: a burst of first calls should not have to wait. */

@@ -4,10 +4,12 @@ import { Reply, type ReplyHeaders } from '../reply.ts'
 import { codingsOf, decode, mostOnWire } from './decode.ts'
 import { Exchange } from './exchange.ts'
 
+const NONE: ReplyHeaders = {}
+
 /** Collects the body and settles with a reply that is all there. */
 export class BufferedExchange extends Exchange {
   #status = 0
-  #headers: ReplyHeaders = {}
+  #headers: ReplyHeaders = NONE
   #encoding: string | string[] | undefined
   #first: Buffer | undefined
   #rest: Buffer[] | undefined
@@ -49,10 +51,10 @@ export class BufferedExchange extends Exchange {
     const once = (finish: () => void): void => {
       if (isOver) return
       isOver = true
-      this.call.whenCancelled(undefined)
+      this.call.waitFor(undefined)
       finish()
     }
-    this.call.whenCancelled(reason => { once(() => { this.ended(reason) }) })
+    this.call.waitFor({ stop: reason => { once(() => { this.ended(reason) }) } })
     decode(body, codingsOf(encoding) ?? [], maxBodySize).then(
       decoded => { once(() => { this.#complete(decoded) }) },
       (error: unknown) => {

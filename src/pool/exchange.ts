@@ -1,8 +1,8 @@
 import type { Dispatcher } from 'undici'
-import type { Call } from '../call.ts'
+import type { Call, Stoppable } from '../call.ts'
 import { ConnectionError, ResponseError } from '../errors.ts'
-import type { Reply, ReplyHeaders } from '../reply.ts'
-import type { Ended, Exchanged, Replied } from '../sent.ts'
+import type { ReplyHeaders } from '../reply.ts'
+import { Exchanged } from '../sent.ts'
 import { toUpstreamError } from './failure.ts'
 
 /** Interim (1xx) responses that may come before the real one. */
@@ -21,50 +21,25 @@ export interface Transport {
 }
 
 /**
- * One request and its response: undici's handler, and the settling of a promise. This much is common to all kinds; a
+ * One request and its response: undici's handler, and the promise of its reply. This much is common to all kinds; a
  * {@link BufferedExchange} collects the body, a streamed one hands it on, a relayed one hands on all there is.
  *
  * It holds the listener for the call's cancellation, so that ending a call needs no AbortSignal: `controller.abort()`
  * frees the connection. A request that met a stale connection (a kept-alive one that the other side had closed), or an
  * HTTP/2 stream refused unprocessed, is sent once more at once: that is nobody's failure.
  */
-export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged {
-  protected readonly call: Call
+export abstract class Exchange extends Exchanged implements Dispatcher.DispatchHandler, Stoppable {
   protected controller: Dispatcher.DispatchController | undefined
   protected answered = false
   protected settled = false
   #transport: Transport
-  readonly #resolve: (reply: Reply) => void
-  readonly #reject: (error: unknown) => void
   #interim = 0
-  #reply: Reply | undefined
-  #replied: Replied | undefined
-  // Room for all that watch; an array that grows takes far more than it needs.
-  readonly #watchers: (Ended | undefined)[] = [undefined, undefined, undefined]
-  #watching = 0
-  #isOver = false
-  #error: unknown
 
-  constructor(
-    call: Call, transport: Transport,
-    resolve: (reply: Reply) => void, reject: (error: unknown) => void,
-  ) {
-    this.call = call
+  constructor(call: Call, transport: Transport) {
+    super(call)
     this.#transport = transport
-    this.#resolve = resolve
-    this.#reject = reject
     call.phase = 'connect'
-    call.whenCancelled(reason => { this.stop(reason) })
-  }
-
-  whenReplied(replied: Replied): void {
-    if (this.#reply === undefined) this.#replied = replied
-    else replied(this.call, this.#reply)
-  }
-
-  whenEnded(ended: Ended): void {
-    if (this.#isOver) ended(this.call, this.#reply, this.#error)
-    else this.#watchers[this.#watching++] = ended
+    call.waitFor(this)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -116,25 +91,9 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Exchanged 
     return failing !== undefined
   }
 
-  /** There is a reply: those who watch hear of it first, then whoever awaits it. */
-  protected replied(reply: Reply): void {
-    this.#reply = reply
-    this.#replied?.(this.call, reply)
-    this.#resolve(reply)
-  }
-
-  /** It is over, well or with an error. */
-  protected ended(error?: unknown): void {
-    this.#isOver = true
-    this.#error = error
-    for (const ended of this.#watchers) ended?.(this.call, this.#reply, error)
-    if (this.#reply === undefined) this.#reject(error)
-    else this.#reply.end(error)
-  }
-
   protected settle(): void {
     this.settled = true
-    this.call.whenCancelled(undefined)
+    this.call.waitFor(undefined)
   }
 
   #replay(stale: boolean): void {

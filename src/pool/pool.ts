@@ -3,8 +3,7 @@ import type { Env } from '../clock.ts'
 import type { Body, Call } from '../call.ts'
 import type { Send } from '../layer.ts'
 import type { HeaderFields, PoolPolicy } from '../options.ts'
-import type { Reply } from '../reply.ts'
-import { rejected, watchable } from '../sent.ts'
+import { rejected } from '../sent.ts'
 import { BufferedExchange } from './buffered.ts'
 import { Connections, lookup } from './connect.ts'
 import { ConnectionEvents } from './connection-events.ts'
@@ -186,14 +185,10 @@ export function createPool(
         // The caller's factory threw: its own error ends the call, and nothing has begun.
         return rejected(error)
       }
-      let exchange!: Exchange
-      const sent = new Promise<Reply>((resolve, reject) => {
-        exchange = new (call.streamed ? call.relay === undefined ? StreamedExchange : RelayedExchange : BufferedExchange)(
-          call, used, resolve, reject,
-        )
-      })
+      const Exchange = call.streamed ? call.relay === undefined ? StreamedExchange : RelayedExchange : BufferedExchange
+      const exchange = new Exchange(call, used)
       used.dispatch(call, exchange)
-      return watchable(sent, exchange)
+      return exchange.promise
     },
     pass: (asked, handler, fields, now) =>
       withoutH2(asked)?.pass(asked, handler, fields, now) ?? wireAt(now).pass(asked, handler, fields),

@@ -25,8 +25,8 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
   /** Nothing more can come of it. */
   #isDone = false
 
-  constructor(call: Call, transport: Transport, resolve: (reply: Reply) => void, reject: (error: unknown) => void) {
-    super(call, transport, resolve, reject)
+  constructor(call: Call, transport: Transport) {
+    super(call, transport)
     this.#relay = call.relay as Relay
     this.#relay.dropSpare()
   }
@@ -47,6 +47,7 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
 
   protected begin(_controller: Controller, status: number, headers: ReplyHeaders): void {
     this.replied(new Reply(status, headers, this))
+    this.deliver()
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {

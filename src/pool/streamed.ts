@@ -37,6 +37,7 @@ export class StreamedExchange extends Exchange {
     this.#source = source
     this.#body = body
     this.replied(new Reply(status, headers, body))
+    this.deliver()
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -78,7 +78,7 @@ suite('a call that is slower than nearly all', () => {
     await made.env.clock.advance(20)
     await made.inner.next()
     const told: unknown[] = []
-    made.attempts[1]!.whenCancelled(reason => told.push(reason))
+    made.attempts[1]!.waitFor({ stop: reason => told.push(reason) })
     first.reply(judged())
     await settle()
     deepEqual([seen.reply?.status, told], [200, [SUPERSEDED]])

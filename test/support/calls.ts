@@ -15,7 +15,7 @@ import { resolve } from '../../src/policy/resolve.ts'
 import type { Pool } from '../../src/pool/pool.ts'
 import { isIdempotent, verdictOfStatus } from '../../src/policy/verdict.ts'
 import { Reply, type ReplyHeaders } from '../../src/reply.ts'
-import { watchable, type Ended, type Replied } from '../../src/sent.ts'
+import { Exchanged } from '../../src/sent.ts'
 import { Trace } from '../../src/trace.ts'
 import type { Verdict } from '../../src/verdict.ts'
 
@@ -93,37 +93,23 @@ export const exhausted = (call: Call): ConnectionError =>
 
 /** Ends as the pool does when the call is cancelled or its attempt interrupted, whatever `send` does then. */
 export const interruptible = (send: Send): Send => call => {
-  const replied: Replied[] = []
-  const ended: Ended[] = []
-  let given: Reply | undefined
-  let over: { error: unknown } | undefined
-  let resolve: (reply: Reply) => void = () => {}
-  let reject: (error: unknown) => void = () => {}
-
-  // Those who watch hear of it before whoever awaits it, as the pool's exchanges have it.
+  const exchange = new Exchanged(call)
+  let isOver = false
   const end = (error?: unknown): void => {
-    if (over !== undefined) return
-    over = { error }
-    call.whenCancelled(undefined)
-    for (const watcher of ended) watcher(call, given, error)
-    if (given === undefined) reject(error)
-    else given.end(error)
+    if (isOver) return
+    isOver = true
+    call.waitFor(undefined)
+    exchange.ended(error)
   }
-  const answer = (reply: Reply): void => {
-    if (over !== undefined) return
-    given = reply
-    for (const watcher of replied) watcher(call, reply)
-    resolve(reply)
-    reply.whenEnded(end)
-  }
-  const sent = new Promise<Reply>((...settle) => { [resolve, reject] = settle })
   call.phase = 'headers'
-  call.whenCancelled(end)
-  send(call).then(answer, end)
-  return watchable(sent, {
-    whenReplied: watcher => { replied.push(watcher) },
-    whenEnded: watcher => { ended.push(watcher) },
-  })
+  call.waitFor({ stop: end })
+  send(call).then(reply => {
+    if (isOver) return
+    exchange.replied(reply)
+    exchange.deliver()
+    reply.whenEnded(end)
+  }, end)
+  return exchange.promise
 }
 
 /** A pool that is no more than its `send`. */
