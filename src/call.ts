@@ -23,6 +23,8 @@ export interface CallInit {
   readonly idempotent: boolean
   readonly streamed: boolean
   readonly decode: boolean
+  /** Whether a status of 400 or more ends it in an error. */
+  readonly throwing: boolean
   readonly signal: AbortSignal | undefined
   readonly maxBodySize: number
   /** ms, of this call. */
@@ -61,6 +63,8 @@ export class Call {
   readonly streamed: boolean
   /** Whether a coded body of the reply is decoded. */
   readonly decode: boolean
+  /** Whether a status of 400 or more ends it in an error. */
+  readonly throwing: boolean
   readonly signal: AbortSignal | undefined
   /** Longest body of the reply, in bytes after decoding. */
   readonly maxBodySize: number
@@ -123,6 +127,7 @@ export class Call {
     this.body = init.body
     this.streamed = init.streamed
     this.decode = init.decode
+    this.throwing = init.throwing
     this.signal = init.signal
     this.maxBodySize = init.maxBodySize
     this.retry = init.retry

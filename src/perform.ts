@@ -5,7 +5,7 @@ import { channels, tellRefused } from './events.ts'
 import { DEFAULTS, refuse, type Policy, type RetryPolicy } from './options.ts'
 import { isIdempotent } from './policy/verdict.ts'
 import type { Reply } from './reply.ts'
-import { rejected } from './sent.ts'
+import { Failed, rejected, settled, type Settle } from './sent.ts'
 import type { CallOptions, Request } from './request.ts'
 import { Trace } from './trace.ts'
 import type { Upstream } from './upstream.ts'
@@ -24,26 +24,26 @@ export const perform: Perform = (upstream, target, request, streamed, env) => {
 
   const call = callOf(upstream.policy, target, request, streamed, trace)
   announce(trace, env)
-  const throwing = request.options.throwOnStatus ?? call.policy.throwOnStatus
-  return upstream.send(call).then(
-    reply => {
-      const now = env.clock.now()
-      reply.total = now - call.startedAt
-      if (reply.status >= 400 && throwing) {
-        const error = StatusError.of(call.trace, reply)
-        reply.discard()
-        over(upstream, call, env, now, error)
-        throw error
-      }
-      if (streamed) reply.whenEnded(error => { over(upstream, call, env, env.clock.now(), error, reply) })
-      else over(upstream, call, env, now, undefined, reply)
-      return reply
-    },
-    (error: unknown) => {
-      over(upstream, call, env, env.clock.now(), error)
-      throw error
-    },
-  )
+  return settled(upstream.send(call), call, upstream.finish ??= finish(upstream, env))
+}
+
+/** How the calls of an upstream end: they are counted, told of, and a status of 400 or more is an error if that is wanted. */
+const finish = (upstream: Upstream, env: Env): Settle => (call, reply, error) => {
+  const now = env.clock.now()
+  if (reply === undefined) {
+    over(upstream, call, env, now, error)
+    return undefined
+  }
+  reply.total = now - call.startedAt
+  if (reply.status >= 400 && call.throwing) {
+    const failure = StatusError.of(call.trace, reply)
+    reply.discard()
+    over(upstream, call, env, now, failure)
+    return new Failed(failure)
+  }
+  if (call.streamed) reply.whenEnded(late => { over(upstream, call, env, env.clock.now(), late, reply) })
+  else over(upstream, call, env, now, undefined, reply)
+  return undefined
 }
 
 /** Tells that a call begins, once nothing can keep it from ending. */
@@ -71,6 +71,7 @@ function callOf(policy: Policy, target: string, request: Request, streamed: bool
     idempotent: isIdempotent(method, headers?.['idempotency-key'] !== undefined, retry === false ? [] : retry.methods),
     signal: options.signal,
     decode: options.decode !== false,
+    throwing: options.throwOnStatus ?? policy.throwOnStatus,
     priority: options.priority ?? policy.priority,
     hedge: options.hedge === false ? false : policy.hedge,
     // A stream is not held in memory, so it has no bound unless the call sets one.

@@ -54,6 +54,7 @@ function callOf({ policy }: Upstream, relay: Relay, trace: Trace): Call {
     idempotent: method !== 'CONNECT' && !asked.upgrade && (asked.idempotent ?? byMethod()),
     streamed: true,
     decode: false,
+    throwing: false,
     priority: policy.priority,
     // Two responses can't both be handed through.
     hedge: false,

@@ -156,7 +156,6 @@ export class Reply {
     copy.fallback = this.fallback
     copy.verdict = this.verdict
     copy.retryAfter = this.retryAfter
-    copy.stopped = this.stopped
     copy.queued = this.queued
     copy.headersAfter = this.headersAfter
     copy.total = this.total

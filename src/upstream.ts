@@ -12,6 +12,7 @@ import { Limit } from './policy/limit.ts'
 import { ConnectionEvents } from './pool/connection-events.ts'
 import { createPool } from './pool/pool.ts'
 import type { Reply } from './reply.ts'
+import type { Settle } from './sent.ts'
 import { snapshotOf, type UpstreamSnapshot } from './upstream-snapshot.ts'
 
 /** The last failures an upstream remembers. */
@@ -31,6 +32,8 @@ export class Upstream {
   /** Calls not yet ended. */
   active = 0
   draining = false
+  /** How its calls end; set by who performs the first. */
+  finish: Settle | undefined = undefined
   /** What it has in the cache of last good replies. */
   readonly kept = { entries: 0, bytes: 0 }
   #policy: Policy

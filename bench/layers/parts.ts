@@ -62,7 +62,7 @@ export function newCall(): Call {
   const trace = new Trace('service', 'GET', '/invoices/7', env.clock.now())
   return new Call({
     policy, trace, method: 'GET', target: '/invoices/7', headers: undefined, body: undefined, idempotent: true,
-    streamed: false, decode: true,
+    streamed: false, decode: true, throwing: true,
     signal: undefined, maxBodySize: policy.maxBodySize, deadline: policy.deadline, attemptTimeout: policy.attemptTimeout,
     retry: policy.retry, priority: policy.priority, hedge: policy.hedge,
   })

@@ -45,7 +45,7 @@ export const callAt = (env: Env, setup: CallSetup = {}): Call => {
   const policy = setup.policy ?? policyOf(setup.options)
   const { deadline, attemptTimeout, retry, maxBodySize } = policy
   return new Call({
-    policy, method, body, streamed, decode: true, signal, deadline, attemptTimeout, retry, maxBodySize,
+    policy, method, body, streamed, decode: true, throwing: true, signal, deadline, attemptTimeout, retry, maxBodySize,
     priority: setup.priority ?? policy.priority, hedge: policy.hedge,
     trace: new Trace('orders', method, '/things?secret=1', env.clock.now()),
     target: '/things?secret=1',
