@@ -323,6 +323,7 @@ const CASES: Record<string, Case> = {
   'a connection reset': (d, origin) => seen(d.request(get(origin, '/reset'))),
   'a name that does not exist': d => seen(d.request(get('http://does-not-exist.invalid', '/'))),
   'headers that do not come in time': (d, origin) => seen(d.request(get(origin, '/never', { headersTimeout: 20 }))),
+  'a body that is cut short': (d, origin) => told(d, { origin, path: '/truncated' }),
   'a body that stands still': async (d, origin) => {
     const { body } = await d.request(get(origin, '/begun', { bodyTimeout: 20 }))
     return body.text().catch(nameOf)

@@ -63,8 +63,10 @@ export const recorder = (also: Partial<Dispatcher.DispatchHandler> = {}): Record
     const run = also[name] as ((...given: Parameters<Handler[K]>) => void) | undefined
     run?.(...args)
   }
+  const { onBodySent, onRequestSent, onResponseStarted } = also
+  const besides = { onBodySent, onRequestSent, onResponseStarted } as Partial<Dispatcher.DispatchHandler>
   return {
-    seen, done,
+    ...besides, seen, done,
     onRequestStart(controller, context) {
       seen.push(['start', controller.aborted, controller.paused, controller.reason])
       within('onRequestStart', controller, context)
