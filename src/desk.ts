@@ -1,5 +1,6 @@
 import type { Env } from './clock.ts'
 import type { Directory } from './directory.ts'
+import type { Endpoint } from './endpoint.ts'
 import { parseOrigin } from './origins.ts'
 import { Passage } from './pool/passage.ts'
 import { Relay, type UnderWay } from './pool/relay.ts'
@@ -66,11 +67,12 @@ export class Desk {
     }
     if (this.destroyed) throw new errors.ClientDestroyedError()
     if (this.closed) throw new errors.ClientClosedError()
-    const origin = originOf(asked)
+    // An origin that is known as it is written needs no parsing.
+    const known = typeof asked.origin === 'string' ? this.#directory.known(asked.origin) : undefined
+    const origin = known === undefined ? originOf(asked) : String(asked.origin)
     checkAsked(asked, handler)
-    const upstream = this.#directory.known(origin) ?? this.#directory.at(origin, asked.method, pathOf(asked))
-    const refused = this.#sender.tooLate(upstream, pathOf(asked), asked.method)
-    if (refused !== undefined) throw refused
+    const upstream = known ?? this.#directory.at(origin, asked.method, pathOf(asked))
+    if (!this.#sender.isOpen(upstream)) throw this.#sender.draining(upstream, pathOf(asked), asked.method)
     const { retry, breaker, limit } = upstream.policy
     if (retry === false && breaker === false && limit === false) return this.#pass(upstream, origin, asked, handler)
     const relayed = new Relay(asked, handler, this.#gone)
@@ -81,8 +83,7 @@ export class Desk {
   /** With all protections off there is nothing between the caller and the connections. */
   #pass(upstream: Upstream, origin: string, asked: Asked, handler: Dispatcher.DispatchHandler): boolean {
     const { endpoints: { all }, policy } = upstream
-    const endpoint = all.find(one => one.origin === origin) ?? all[0]
-    if (endpoint === undefined) throw new errors.InvalidArgumentError('no endpoint')
+    const endpoint = (all.find(one => one.origin === origin) ?? all[0]) as Endpoint
     const now = this.#env.clock.now()
     const passage = new Passage(handler, gone => {
       upstream.ended()

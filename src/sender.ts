@@ -37,7 +37,7 @@ export class Sender {
 
   /** Sends a request, and follows redirects if that is wanted. */
   send(upstream: Upstream, { origin, target }: Target, request: Request, streamed: boolean): Promise<Reply> {
-    if (this.#closing || upstream.draining) return Promise.reject(this.#draining(upstream, target, request.method))
+    if (!this.isOpen(upstream)) return Promise.reject(this.draining(upstream, target, request.method))
     const { query } = request.options
     const whole = query === undefined ? target : withQuery(target, query)
     const sent = this.#perform(upstream, whole, request, streamed, this.#env)
@@ -50,9 +50,9 @@ export class Sender {
     return followed
   }
 
-  /** The refusal of a call that comes when no more are taken. */
-  tooLate(upstream: Upstream, target: string, method: string): DrainingError | undefined {
-    return this.#closing || upstream.draining ? this.#draining(upstream, target, method) : undefined
+  /** Whether an upstream takes calls. */
+  isOpen(upstream: Upstream): boolean {
+    return !this.#closing && !upstream.draining
   }
 
   /** Takes no new calls, and waits for those that may still go from one upstream to another. */
@@ -80,7 +80,7 @@ export class Sender {
       reply.discard()
       hop = next
       const target = hop.url.pathname + hop.url.search
-      if (this.#destroyed) throw this.#draining(first, target, hop.request.method)
+      if (this.#destroyed) throw this.draining(first, target, hop.request.method)
       const upstream = this.#directory.at(hop.url.origin, hop.request.method, target)
       const left = Math.max(1, endsAt - this.#env.clock.now())
       reply = await this.#perform(upstream, target, within(hop.request, left), streamed, this.#env)
@@ -88,7 +88,8 @@ export class Sender {
     return reply
   }
 
-  #draining(upstream: Upstream, target: string, method: string): DrainingError {
+  /** The refusal of a call that comes when none are taken any more. */
+  draining(upstream: Upstream, target: string, method: string): DrainingError {
     const trace = new Trace(upstream.name, method, target, this.#env.clock.now())
     trace.mark('refused: draining', trace.startedAt)
     const error = new DrainingError(trace)

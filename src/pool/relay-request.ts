@@ -31,7 +31,8 @@ export function checkAsked(asked: Asked, handler: Dispatcher.DispatchHandler): v
 }
 
 /** The path for traces and errors; that of an absolute URL without what it may hold of credentials. */
-export const pathOf = ({ path }: Asked): string => (URL.canParse(path) && path.includes('://') ? new URL(path).pathname : path)
+export const pathOf = ({ path }: Asked): string =>
+  (path.startsWith('/') || !path.includes('://') || !URL.canParse(path) ? path : new URL(path).pathname)
 
 /** A body that is gone once it has been sent; Blobs and forms can be read again. */
 export function oneShot({ body }: Asked): StreamBody | undefined {
