@@ -42,20 +42,20 @@ export async function fleet({ short, rounds }: Settings, progress: Progress): Pr
 }
 
 function drawn({ plan, track, fleet: series }: Outcome): string {
-  const { stretches, rate, clients, upstreams, deadline } = plan
+  const { stretches, rate, clients, deadline } = plan
   const step = windowLength / columnWidth
   const columns = Array.from({ length: Math.floor(totalOf(stretches) / windowLength) }, (_, index) => index * step)
   const panel = (title: string, name: string, color: 'orange' | 'purple', values: number[], most: number): Panel =>
     ({ title, step: windowLength, most, write: count, height: 80, curves: [{ name, color, look: 'area', values }] })
   return plot({
-    title: `${count(clients)} × client, ${count(upstreams)} × upstream: ${plan.about}`,
+    title: `${plan.name}: ${plan.about}`,
     label: `A fleet over time, ${plan.name}: ${plan.about}`,
     spans: stretches,
     panels: [
-      goodputPanel(track, stretches, rate, `${count(rate)} calls/s, deadline ${deadline} ms`),
-      panel('circuits', 'not closed', 'orange', columns.map(from => series.max('notClosed', from, from + step)), 10),
+      goodputPanel(track, stretches, rate, `${count(rate)} calls/s of ${clients === 1 ? 'one client' : `${clients} clients`}, deadline ${deadline} ms`),
+      panel('circuits', 'not closed', 'orange', columns.map(from => series.max('notClosed', from, from + step)), 20),
       panel('the longest queue at an upstream', 'requests', 'purple',
-        columns.map(from => track.upstream!.max('queued', from, from + step)), 10),
+        columns.map(from => track.upstream!.max('queued', from, from + step)), 20),
     ],
   })
 }

@@ -70,8 +70,8 @@ export const PLANS: readonly Plan[] = [
   spell('hang', 'nothing is answered for 5 s, all of it is worked off afterwards', 'outage', { kind: 'hang' }),
   spell('brown-out', 'a tenth of the workers is left for 5 s', 'brown-out', { kind: 'brown-out' }),
   steady('overload', 'half as many calls again as it can take, for 15 s', HEALTHY, 1_500, [5, 10]),
-  steady('long overload', 'the same for a minute', HEALTHY, 1_500, [5, 55]),
-  steady('throttled', 'the same for half a minute, but more than 20 in its queue are answered 503 with a Retry-After of 1 s',
+  steady('long overload', 'half as many calls again as it can take, for a minute', HEALTHY, 1_500, [5, 55]),
+  steady('throttled', 'the same load, but with 20 in its queue it answers 503 with a Retry-After of 1 s',
     { kind: 'healthy', throttleAt: 20 }, 1_500),
   steady('flaky', 'one call in five fails with 502, for good', { kind: 'healthy', failing: 0.2 }),
   steady('very flaky', 'three calls in ten fail with 502, for good', { kind: 'healthy', failing: 0.3 }),
@@ -87,7 +87,7 @@ export const PLANS: readonly Plan[] = [
     ),
   },
   {
-    ...FLEET, name: '2,000 upstreams', about: 'one client before 2,000 upstreams, half of which refuse connections for 20 s',
+    ...FLEET, name: '2,000 upstreams', about: 'one client, and half of its upstreams refuse connections for 20 s',
     clients: 1, upstreams: 2_000, rate: 2_000, workers: 2, judged: 1, options: { maxUpstreams: 2_000 },
     stretches: stretches(
       healthy(10),

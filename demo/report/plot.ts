@@ -90,14 +90,19 @@ const legendIsNew = (panel: Panel, above: Panel | Strip | undefined): boolean =>
 
 const namesOf = ({ curves }: Panel): string => curves.map(({ name }) => name).join()
 
-/** The phases as tinted bands; named once, above the first panel. */
+/** The phases as tinted bands, those of one kind as one; named above the first panel. */
 function bands(spans: readonly Span[], top: number, height: number, x: (at: number) => number, isNamed: boolean): string[] {
-  return spans.flatMap(({ name, from, to }) => [
+  return joined(spans).flatMap(({ name, from, to }) => [
     `<rect x="${x(from)}" y="${top}" width="${round(x(to) - x(from))}" height="${height}" fill="${tint[name]}"/>`,
     ...isNamed && x(to) - x(from) > name.length * 7
       ? [text((x(from) + x(to)) / 2, 54, name, `text-anchor="middle" fill="${ink.faint}" font-size="12"`)] : [],
   ])
 }
+
+const joined = (spans: readonly Span[]): Span[] => spans.reduce<Span[]>((all, span) => {
+  const last = all.at(-1)
+  return last?.name === span.name ? [...all.slice(0, -1), { ...last, to: span.to }] : [...all, span]
+}, [])
 
 function axes(panel: Panel, top: number, x: (at: number) => number, hasLegend: boolean): string[] {
   const height = heightOf(panel)
