@@ -87,8 +87,9 @@ export class Endpoints {
   refuse(trace: Trace, now: number): CircuitOpenError {
     const { all } = this
     let soonest = all[0] as Endpoint
+    if (all.length === 1) return soonest.refuse(trace, now)
     for (const endpoint of all) if (endpoint.opensIn(now) < soonest.opensIn(now)) soonest = endpoint
-    if (all.length > 1) this.#turn = (this.#turn + 1) % all.length
+    this.#turn = (this.#turn + 1) % all.length
     all[this.#turn]?.circuit?.refuse()
     return soonest.refusal(trace, now)
   }

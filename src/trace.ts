@@ -47,7 +47,9 @@ export class Trace implements CallReport {
   /** Notes an event that somebody who reads a failure will want to know of. */
   mark(event: string, now: number): void {
     this.#lastAt = now
-    this.#entries ??= []
-    if (this.#entries.length < LONGEST) this.#entries.push({ at: now - this.startedAt, event })
+    const entry = { at: now - this.startedAt, event }
+    // Most have one; an array that is pushed to makes room for many.
+    if (this.#entries === undefined) this.#entries = [entry]
+    else if (this.#entries.length < LONGEST) this.#entries.push(entry)
   }
 }

@@ -10,7 +10,7 @@ import { endpointPipeline, pipeline } from './pipeline.ts'
 import { Budget } from './policy/budget.ts'
 import { Limit } from './policy/limit.ts'
 import { ConnectionEvents } from './pool/connection-events.ts'
-import { createPool } from './pool/pool.ts'
+import { EndpointPool } from './pool/pool.ts'
 import type { Reply } from './reply.ts'
 import type { Settle } from './sent.ts'
 import { snapshotOf, type UpstreamSnapshot } from './upstream-snapshot.ts'
@@ -162,7 +162,7 @@ export class Upstream {
 
   #endpoint(origin: string, policy: Policy): Endpoint {
     const circuit = policy.breaker === false ? undefined : this.#circuit(origin, policy.breaker)
-    const endpoint = new Endpoint(origin, createPool(origin, policy.pool, this.#env, this.#events), circuit)
+    const endpoint = new Endpoint(origin, new EndpointPool(origin, policy.pool, this.#env, this.#events), circuit)
     endpoint.send = endpointPipeline(this.#env, endpoint)
     return endpoint
   }
