@@ -30,6 +30,14 @@ export const INSTRUMENTS = {
     name: 'breakwater.refused', kind: 'counter', unit: '{call}', labels: ['upstream', 'error'],
     help: 'Calls we refused ourselves, by the code of the error.',
   },
+  rescued: {
+    name: 'breakwater.rescued', kind: 'counter', unit: '{call}', labels: ['upstream', 'by', 'error'],
+    help: 'Calls that failed and were answered all the same, by a stale reply or a fallback.',
+  },
+  joined: {
+    name: 'breakwater.joined', kind: 'counter', unit: '{call}', labels: ['upstream'],
+    help: 'Calls that shared the flight of an equal one, in which they are counted once.',
+  },
   attempts: {
     name: 'breakwater.attempts', kind: 'counter', unit: '{attempt}',
     labels: ['upstream', 'endpoint', 'verdict', 'status', 'error'],

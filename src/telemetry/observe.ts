@@ -69,6 +69,8 @@ export function observe(client: Client, { names, methods, sink, report }: Observ
     sink.record(I.queueDuration, { upstream }, queued / 1_000)
   })
   on(channels.refused, ({ upstream, error }) => { sink.count(I.refused, { upstream: names.of(upstream), error }) })
+  on(channels.rescued, ({ upstream, by, error }) => { sink.count(I.rescued, { upstream: names.of(upstream), by, error }) })
+  on(channels.joined, ({ upstream }) => { sink.count(I.joined, { upstream: names.of(upstream) }) })
   on(channels.attemptEnd, event => {
     const { verdict, status, error = '', duration } = event
     const upstream = names.of(event.upstream)

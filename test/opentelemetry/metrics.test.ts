@@ -89,11 +89,13 @@ describe('metrics', () => {
     const gate = hold()
     const slow = await closing(t, startServer(inTurn(json({}), gate.handler, json({}))))
     const [client, , { metric }] = await setUp(t, status(502), {
-      retry: { limit: 1, backoff: 0 }, breaker: { consecutive: 2 }, hedge: { minimumCalls: 1 },
+      retry: { limit: 1, backoff: 0 }, breaker: { consecutive: 2 }, hedge: { minimumCalls: 1 }, coalesce: true,
     })
     // The second is held, and hedged.
     for (let call = 0; call < 2; call++) await client.get(slow.url)
+    await Promise.all([client.get(slow.url), client.get(slow.url)])
     for (let call = 0; call < 2; call++) await failed(client.upstream('api').get('/'))
+    await client.upstream('api').get('/', { fallback: () => ({ json: [] }) })
     for (const { name, unit, help } of ALL) {
       const descriptor = (await metric(name))?.descriptor
       deepEqual([descriptor?.unit, descriptor?.description], [unit, help], name)

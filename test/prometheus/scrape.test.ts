@@ -58,8 +58,10 @@ suite('a real Prometheus', { skip: process.env['CI'] === 'true' ? false : missin
     const server = await closing(t, startServer(byPath({ '/bad': status(503), '/': json({}) })))
     const gate = hold()
     const lagging = await closing(t, startServer(inTurn(json({}), gate.handler, json({}))))
+    const other = await closing(t, startServer(byPath({ '/bad': status(503), '/': json({}) })))
     const upstreams = {
       lagging: { url: lagging.url, hedge: { minimumCalls: 1 } },
+      around: { url: other.url, coalesce: true, fallback: () => ({ json: [] }) },
       a: { url: server.url }, b: { url: 'http://127.0.0.1:1' },
       narrow: { url: `http://localhost:${server.port}`, limit: { max: 1, adaptive: false, queue: 0 } },
     }
@@ -73,6 +75,7 @@ suite('a real Prometheus', { skip: process.env['CI'] === 'true' ? false : missin
     const waiting = new Set(dashboardQueries.map(({ expr }) => expr))
     await eventually(async () => {
       await client.upstream('a').get('/')
+      await Promise.all(['/', '/', '/bad'].map(path => client.upstream('around').get(path)))
       await Promise.allSettled([client.upstream('narrow').get('/'), client.upstream('narrow').get('/')])
       for (const [name, path] of [['a', '/bad'], ['b', '/']] as const) await failure(client.upstream(name).get(path), Error)
       for (const expr of waiting) if ((await prometheus.query(expr)).length > 0) waiting.delete(expr)
