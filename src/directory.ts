@@ -58,7 +58,7 @@ export class Directory {
     const trace = new Trace(origin, method, target, this.#env.clock.now())
     trace.mark('refused: no place for another upstream', trace.startedAt)
     const error = new LimitExceededError(trace, 'upstreams', this.#max)
-    tellRefused(this.#env, origin, method, error.code)
+    tellRefused(this.#env, origin, method, error)
     throw error
   }
 

@@ -1,19 +1,28 @@
 import { channel } from 'node:diagnostics_channel'
 import type { CircuitState } from './circuit-state.ts'
 import type { Env } from './clock.ts'
+import { LimitExceededError, type LimitKind, type RejectedError } from './errors.ts'
 import type { StopReason } from './upstream-error.ts'
 import type { Verdict } from './verdict.ts'
 
-/** A call begins. Of a refused one too; redirects are calls of their own. */
-export interface CallStartEvent {
+/** An upstream was made, or drained and forgotten. */
+export interface UpstreamEvent {
   /** The client's name. */
   readonly client: string
-  /** The call's number, the same in all events of one call; unique in this process. */
-  readonly call: number
   /** The upstream's name, or its origin. */
   readonly upstream: string
+}
+
+/** Something happened to one call. */
+export interface OneCallEvent extends UpstreamEvent {
+  /** The call's number, the same in all events of one call; unique in this process. */
+  readonly call: number
   /** The call's method. */
   readonly method: string
+}
+
+/** A call begins. Of a refused one too; redirects are calls of their own. */
+export interface CallStartEvent extends OneCallEvent {
   /** The path without its query. */
   readonly path: string
 }
@@ -33,17 +42,9 @@ export interface AttemptStartEvent extends CallStartEvent {
 }
 
 /** One attempt has ended. Times in ms. */
-export interface AttemptEvent {
-  /** The client's name. */
-  readonly client: string
-  /** The call's number, the same in all events of one call; unique in this process. */
-  readonly call: number
-  /** The upstream's name, or its origin. */
-  readonly upstream: string
+export interface AttemptEvent extends OneCallEvent {
   /** The origin it went to. */
   readonly endpoint: string
-  /** The call's method. */
-  readonly method: string
   /** 1 for the first attempt of the call. */
   readonly attempt: number
   /** The status when there was a reply. */
@@ -59,15 +60,7 @@ export interface AttemptEvent {
 }
 
 /** A retry follows. */
-export interface RetryEvent {
-  /** The client's name. */
-  readonly client: string
-  /** The call's number, the same in all events of one call; unique in this process. */
-  readonly call: number
-  /** The upstream's name, or its origin. */
-  readonly upstream: string
-  /** The call's method. */
-  readonly method: string
+export interface RetryEvent extends OneCallEvent {
   /** Which attempt will follow: 2 for the first retry. */
   readonly attempt: number
   /** After how many ms. */
@@ -75,15 +68,7 @@ export interface RetryEvent {
 }
 
 /** A retry would have been useful but does not follow. */
-export interface RetryStoppedEvent {
-  /** The client's name. */
-  readonly client: string
-  /** The call's number, the same in all events of one call; unique in this process. */
-  readonly call: number
-  /** The upstream's name, or its origin. */
-  readonly upstream: string
-  /** The call's method. */
-  readonly method: string
+export interface RetryStoppedEvent extends OneCallEvent {
   /** Attempts made. */
   readonly attempts: number
   /** Why there is no further one. */
@@ -91,27 +76,11 @@ export interface RetryStoppedEvent {
 }
 
 /** A second attempt goes out beside a slow one. */
-export interface HedgeEvent {
-  /** The client's name. */
-  readonly client: string
-  /** The call's number, the same in all events of one call; unique in this process. */
-  readonly call: number
-  /** The upstream's name, or its origin. */
-  readonly upstream: string
-  /** The call's method. */
-  readonly method: string
+export interface HedgeEvent extends OneCallEvent {
   /** Which attempt it is: 2, if there was no retry before. */
   readonly attempt: number
   /** How long the first has been out, in ms. */
   readonly delay: number
-}
-
-/** An upstream was made, or drained and forgotten. */
-export interface UpstreamEvent {
-  /** The client's name. */
-  readonly client: string
-  /** The upstream's name, or its origin. */
-  readonly upstream: string
 }
 
 /** We refused a call. */
@@ -120,6 +89,8 @@ export interface RefusedEvent extends UpstreamEvent {
   readonly method: string
   /** The error's code, e.g. `ERR_CIRCUIT_OPEN`. */
   readonly error: string
+  /** Which bound it ran into, where it is `ERR_LIMIT_EXCEEDED`. */
+  readonly kind?: LimitKind
 }
 
 /** A circuit changed its state. */
@@ -135,15 +106,7 @@ export interface CircuitEvent extends UpstreamEvent {
 }
 
 /** A call has ended. */
-export interface CallEvent {
-  /** The client's name. */
-  readonly client: string
-  /** The call's number, the same in all events of one call; unique in this process. */
-  readonly call: number
-  /** The upstream's name, or its origin. */
-  readonly upstream: string
-  /** The call's method. */
-  readonly method: string
+export interface CallEvent extends OneCallEvent {
   /** Attempts made; 0 when it was refused. */
   readonly attempts: number
   /** From its start to the end of the reply's body, in ms. */
@@ -245,6 +208,8 @@ export const channels: Channels = {
 }
 
 /** Tells of a call that was refused before it became one, if anybody listens. */
-export function tellRefused({ client = '' }: Env, upstream: string, method: string, error: string): void {
-  if (channels.refused.hasSubscribers) channels.refused.publish({ client, upstream, method, error })
+export function tellRefused({ client = '' }: Env, upstream: string, method: string, error: RejectedError): void {
+  if (!channels.refused.hasSubscribers) return
+  const kind = error instanceof LimitExceededError ? { kind: error.kind } : {}
+  channels.refused.publish({ client, upstream, method, error: error.code, ...kind })
 }

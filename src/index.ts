@@ -12,7 +12,7 @@ export type { Clock, Env, Random, Timer } from './clock.ts'
 export type { Blame, LimitKind } from './errors.ts'
 export type {
   AttemptEvent, AttemptStartEvent, CallEvent, CallStartEvent, Channels, CircuitEvent, EventChannel, HedgeEvent, JoinedEvent,
-  RefusedEvent, RescuedEvent, RetryEvent, RetryStoppedEvent, UpstreamEvent,
+  OneCallEvent, RefusedEvent, RescuedEvent, RetryEvent, RetryStoppedEvent, UpstreamEvent,
 } from './events.ts'
 export type { ClientDispatcher } from './dispatcher.ts'
 export type { Explanation } from './explain.ts'

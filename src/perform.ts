@@ -103,7 +103,7 @@ export function over(upstream: Upstream, call: Call, env: Env, now: number, erro
 
 function publish(trace: Trace, env: Env, now: number, queued: number, error?: unknown, reply?: Reply): void {
   const { upstream, method, attempts, startedAt } = trace
-  if (error instanceof RejectedError) tellRefused(env, upstream, method, error.code)
+  if (error instanceof RejectedError) tellRefused(env, upstream, method, error)
   if (!channels.callEnd.hasSubscribers) return
   const { client = '' } = env
   const status = reply?.status ?? (error instanceof StatusError ? error.status : undefined)

@@ -93,7 +93,7 @@ export class Sender {
     const trace = new Trace(upstream.name, method, target, this.#env.clock.now())
     trace.mark('refused: draining', trace.startedAt)
     const error = new DrainingError(trace)
-    tellRefused(this.#env, upstream.name, method, error.code)
+    tellRefused(this.#env, upstream.name, method, error)
     return error
   }
 }

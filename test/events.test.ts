@@ -200,9 +200,9 @@ describe('events', () => {
     gate.release()
     await Promise.all([busy, pinned, closed])
     deepEqual(seen, [
-      ['refused', { upstream: 'api', method: 'GET', error: 'ERR_LIMIT_EXCEEDED' }],
+      ['refused', { upstream: 'api', method: 'GET', error: 'ERR_LIMIT_EXCEEDED', kind: 'permits' }],
       ['refused', { upstream: 'api', method: 'DELETE', error: 'ERR_CIRCUIT_OPEN' }],
-      ['refused', { upstream: 'http://127.0.0.1:1', method: 'HEAD', error: 'ERR_LIMIT_EXCEEDED' }],
+      ['refused', { upstream: 'http://127.0.0.1:1', method: 'HEAD', error: 'ERR_LIMIT_EXCEEDED', kind: 'upstreams' }],
       ['refused', { upstream: 'api', method: 'POST', error: 'ERR_DRAINING' }],
     ])
     equal(server.hits, 1)

@@ -27,8 +27,8 @@ export const INSTRUMENTS = {
     help: 'How long calls waited for a permit, with those that did not have to.',
   },
   refused: {
-    name: 'breakwater.refused', kind: 'counter', unit: '{call}', labels: ['upstream', 'error'],
-    help: 'Calls we refused ourselves, by the code of the error.',
+    name: 'breakwater.refused', kind: 'counter', unit: '{call}', labels: ['upstream', 'error', 'kind'],
+    help: 'Calls we refused ourselves, by the code of the error and the bound it ran into.',
   },
   rescued: {
     name: 'breakwater.rescued', kind: 'counter', unit: '{call}', labels: ['upstream', 'by', 'error'],

@@ -68,7 +68,9 @@ export function observe(client: Client, { names, methods, sink, report }: Observ
     sink.record(I.callDuration, { upstream, outcome: outcomeOf(status, error, attempts) }, duration / 1_000)
     sink.record(I.queueDuration, { upstream }, queued / 1_000)
   })
-  on(channels.refused, ({ upstream, error }) => { sink.count(I.refused, { upstream: names.of(upstream), error }) })
+  on(channels.refused, ({ upstream, error, kind = '' }) => {
+    sink.count(I.refused, { upstream: names.of(upstream), error, kind })
+  })
   on(channels.rescued, ({ upstream, by, error }) => { sink.count(I.rescued, { upstream: names.of(upstream), by, error }) })
   on(channels.joined, ({ upstream }) => { sink.count(I.joined, { upstream: names.of(upstream) }) })
   on(channels.attemptEnd, event => {

@@ -177,7 +177,7 @@ describe('prometheusMetrics', () => {
     const busy = client.get(server.url)
     await eventually(() => gate.waiting === 1)
     for (let port = 1; port < 20; port++) await failed(client.get(`http://127.0.0.1:${port}/`))
-    deepEqual(await read('breakwater_refused_total'), { 'upstream="other",error="ERR_LIMIT_EXCEEDED"': 19 })
+    deepEqual(await read('breakwater_refused_total'), { 'upstream="other",error="ERR_LIMIT_EXCEEDED",kind="upstreams"': 19 })
     gate.release()
     await busy
   })
