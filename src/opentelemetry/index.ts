@@ -58,13 +58,12 @@ export function instrument(client: Client, options: OpenTelemetryOptions = {}): 
     diag.error('breakwater: could not be recorded', error)
     warn(error)
   }
+  const meter = meterProvider !== false && (meterProvider ?? metrics.getMeterProvider()).getMeter(SCOPE)
+  const tracer = tracerProvider !== false && (tracerProvider ?? trace.getTracerProvider()).getTracer(SCOPE)
   const stops: (() => void)[] = []
-  if (tracerProvider !== false) {
-    const tracer = (tracerProvider ?? trace.getTracerProvider()).getTracer(SCOPE)
+  if (meter !== false) stops.push(meterClient(client, meter, policy, report))
+  if (tracer !== false) {
     stops.push(traceClient(client, { tracer, propagator: propagator ?? propagation, methods: policy.methods, report }))
-  }
-  if (meterProvider !== false) {
-    stops.push(meterClient(client, (meterProvider ?? metrics.getMeterProvider()).getMeter(SCOPE), policy, report))
   }
   instrumented.add(client)
   let isClosed = false

@@ -3,6 +3,8 @@ import { OTHER } from './labels.ts'
 
 interface Told {
   readonly as: string
+  /** Whether it takes one of the places there are. */
+  readonly placed: boolean
   /** An upstream of the same name may be made while the one before still drains. */
   lives: number
 }
@@ -23,7 +25,7 @@ export class UpstreamNames {
     this.#max = max
     this.#reuse = reuse
     for (const { name, configured } of client.snapshot()) {
-      if (configured) this.#told.set(name, { as: name, lives: 1 })
+      if (configured) this.#told.set(name, { as: name, placed: false, lives: 1 })
       else this.made(name)
     }
   }
@@ -39,8 +41,8 @@ export class UpstreamNames {
     if (known !== undefined) known.lives++
     else if (this.#taken < this.#max) {
       this.#taken++
-      this.#told.set(upstream, { as: upstream, lives: 1 })
-    } else this.#told.set(upstream, { as: OTHER, lives: 1 })
+      this.#told.set(upstream, { as: upstream, placed: true, lives: 1 })
+    } else this.#told.set(upstream, { as: OTHER, placed: false, lives: 1 })
   }
 
   /** Takes in that one is gone. @returns the name whose series go with it, if any. */
@@ -53,7 +55,7 @@ export class UpstreamNames {
     }
     if (!this.#reuse) return undefined
     this.#told.delete(upstream)
-    this.#taken--
+    if (known.placed) this.#taken--
     return known.as
   }
 }

@@ -26,6 +26,13 @@ describe('the names upstreams are told under', () => {
     deepEqual(told(names, 'b'), ['b'])
   })
 
+  test('of those configured take no place, nor give one back', () => {
+    const names = namesOf(1, true, { name: 'api', configured: true })
+    equal(names.gone('api'), 'api')
+    for (const upstream of ['a', 'b']) names.made(upstream)
+    deepEqual(told(names, 'a', 'b'), ['a', 'other'])
+  })
+
   test('stay while another of the same name lives', () => {
     const names = namesOf(1, true)
     names.made('a')
