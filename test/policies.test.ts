@@ -149,6 +149,21 @@ describe('merging', () => {
     }
   })
 
+  test('is not needed for upstreams that say no more than their address: they share what they stand over', () => {
+    const client = createClient({
+      deadline: 700,
+      upstreams: {
+        'a': { url: 'http://a.plain' }, 'b': { url: 'http://b.plain' }, 'c': { url: 'http://c.plain', deadline: 900 },
+        'd': { url: 'http://d.starred' }, 'http://*.starred': { deadline: 800 },
+      },
+    })
+    const [a, b, c, d] = ['a.plain', 'b.plain', 'c.plain', 'd.starred'].map(host => client.explain(`http://${host}`).policy)
+    deepEqual([a!.deadline, b!.deadline, c!.deadline, d!.deadline], [700, 700, 900, 800])
+    equal(a, b)
+    notEqual(a, c)
+    equal(d, client.explain('http://other.starred').policy)
+  })
+
   test('neither changes what the caller gave nor sees what becomes of it', () => {
     const given = { ...structuredClone(base), upstreams: { 'http://h': { ...structuredClone(upstream), retry: { statuses: [500] } } } }
     const before = structuredClone(given)
