@@ -1,5 +1,4 @@
 import type { Env } from './clock.ts'
-import type { Call } from './call.ts'
 import type { Endpoint, Endpoints } from './endpoint.ts'
 import { stack, type Send } from './layer.ts'
 import { attempt } from './layers/attempt.ts'
@@ -11,6 +10,7 @@ import { retry } from './layers/retry.ts'
 import { route } from './layers/route.ts'
 import type { Budget } from './policy/budget.ts'
 import type { Limit } from './policy/limit.ts'
+import type { Resting } from './resting.ts'
 
 /** What the layers of one upstream share. */
 export interface Parts {
@@ -19,7 +19,7 @@ export interface Parts {
   readonly capacity: Limit
   readonly endpoints: Endpoints
   /** Where calls that wait for their next attempt are kept, for whoever has to end them. */
-  readonly resting?: Set<Call>
+  readonly resting?: Resting
 }
 
 /**

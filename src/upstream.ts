@@ -12,6 +12,7 @@ import { Limit } from './policy/limit.ts'
 import { ConnectionEvents } from './pool/connection-events.ts'
 import { EndpointPool } from './pool/pool.ts'
 import type { Reply } from './reply.ts'
+import { Resting } from './resting.ts'
 import type { Settle } from './sent.ts'
 import { snapshotOf, type UpstreamSnapshot } from './upstream-snapshot.ts'
 
@@ -47,7 +48,7 @@ export class Upstream {
   #drained: (() => void) | undefined
   #released = false
   /** Calls that wait for their next attempt. */
-  readonly #resting = new Set<Call>()
+  readonly #resting = new Resting()
 
   constructor(
     name: string, origins: readonly string[], policy: Policy, env: Env, configured = false,
@@ -126,7 +127,7 @@ export class Upstream {
   /** Ends everything now. */
   async destroy(): Promise<void> {
     this.draining = true
-    for (const call of this.#resting) call.interrupt(new DrainingError(call.trace))
+    for (const call of this.#resting.all()) call.interrupt(new DrainingError(call.trace))
     await Promise.all(this.endpoints.all.map(({ pool }) => pool.destroy()))
     this.#release()
   }

@@ -9,6 +9,7 @@ import { backoff } from '../policy/backoff.ts'
 import type { Budget } from '../policy/budget.ts'
 import { failed } from '../policy/verdict.ts'
 import type { Reply } from '../reply.ts'
+import { Resting } from '../resting.ts'
 import { Failed, orThrow, settled, type Settle } from '../sent.ts'
 import type { Sent } from '../verdict.ts'
 
@@ -26,7 +27,7 @@ export interface Gate {
  *
  * @param resting - the calls that wait for their next attempt, for whoever has to end them.
  */
-export const retry = (env: Env, budget: Budget, gate: Gate, resting: Set<Call> = new Set()): Layer => next => {
+export const retry = (env: Env, budget: Budget, gate: Gate, resting: Resting = new Resting()): Layer => next => {
   const settle: Settle = (call, reply, error) => {
     const policy = call.retry
     if (policy === false) return undefined
@@ -45,7 +46,7 @@ interface Parts {
   readonly next: Send
   readonly call: Call
   readonly policy: RetryPolicy
-  readonly resting: Set<Call>
+  readonly resting: Resting
 }
 
 /** Why a refusal meant the end, where it was not the limit's. */

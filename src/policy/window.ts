@@ -1,4 +1,6 @@
 const BUCKETS = 10
+/** Counts of a bucket, one after the other: settled calls, failures, slow ones. */
+const COUNTS = 3
 
 /** What a {@link Window} holds at one moment. */
 export interface WindowCounts {
@@ -18,9 +20,7 @@ export class Window implements WindowCounts {
   total = 0
   failures = 0
   slow = 0
-  #totals: number[] = new Array<number>(BUCKETS).fill(0)
-  #failed: number[] = new Array<number>(BUCKETS).fill(0)
-  #slowed: number[] = new Array<number>(BUCKETS).fill(0)
+  readonly #counts: number[] = new Array<number>(BUCKETS * COUNTS).fill(0)
   #width: number
   #index: number
 
@@ -33,16 +33,15 @@ export class Window implements WindowCounts {
   /** Counts one settled call. */
   record(failed: boolean, slow: boolean, now: number): void {
     this.advance(now)
-    const at = this.#index % BUCKETS
     this.total++
-    this.#totals[at] = (this.#totals[at] ?? 0) + 1
+    this.#add(0, 1)
     if (failed) {
       this.failures++
-      this.#failed[at] = (this.#failed[at] ?? 0) + 1
+      this.#add(1, 1)
     }
     if (slow) {
       this.slow++
-      this.#slowed[at] = (this.#slowed[at] ?? 0) + 1
+      this.#add(2, 1)
     }
   }
 
@@ -62,10 +61,12 @@ export class Window implements WindowCounts {
     this.clear(now)
     this.#width = span / BUCKETS
     this.#index = Math.floor(now / this.#width)
-    const at = this.#index % BUCKETS
-    this.total = this.#totals[at] = total
-    this.failures = this.#failed[at] = failures
-    this.slow = this.#slowed[at] = slow
+    this.total = total
+    this.failures = failures
+    this.slow = slow
+    this.#add(0, total)
+    this.#add(1, failures)
+    this.#add(2, slow)
   }
 
   /** Forgets everything. */
@@ -74,10 +75,17 @@ export class Window implements WindowCounts {
     for (let at = 0; at < BUCKETS; at++) this.#drop(at)
   }
 
-  #drop(at: number): void {
-    this.total -= this.#totals[at] ?? 0
-    this.failures -= this.#failed[at] ?? 0
-    this.slow -= this.#slowed[at] ?? 0
-    this.#totals[at] = this.#failed[at] = this.#slowed[at] = 0
+  /** Adds to one of the counts of the bucket of now. */
+  #add(count: number, more: number): void {
+    const at = this.#index % BUCKETS * COUNTS + count
+    this.#counts[at] = (this.#counts[at] ?? 0) + more
+  }
+
+  #drop(bucket: number): void {
+    const at = bucket * COUNTS
+    this.total -= this.#counts[at] ?? 0
+    this.failures -= this.#counts[at + 1] ?? 0
+    this.slow -= this.#counts[at + 2] ?? 0
+    this.#counts.fill(0, at, at + COUNTS)
   }
 }

@@ -13,6 +13,7 @@ import type { RetryOptions, UpstreamOptions } from '../../src/options.ts'
 import { Budget } from '../../src/policy/budget.ts'
 import { retryAfter } from '../../src/policy/retry-after.ts'
 import type { Reply } from '../../src/reply.ts'
+import { Resting } from '../../src/resting.ts'
 import {
   budgetPolicy, callAt, exhausted, judged, outcome, refused, reset, streaming, type CallSetup,
 } from '../support/calls.ts'
@@ -35,7 +36,7 @@ const begin = (setup: Setup = {}) => {
   const inner = scripted()
   const budget = new Budget(budgetPolicy(setup.retry?.budget))
   const gate = { opensIn: 0 }
-  const resting = new Set<Call>()
+  const resting = new Resting()
   const send = retry(env, budget, { opensIn: () => gate.opensIn }, resting)(call => {
     call.trace.attempts++
     return inner.send(call)
@@ -382,7 +383,7 @@ suite('it stops, with the last real failure and the reason:', () => {
     const made = begin()
     let last: unknown
     await made.answer(call => last = reset(call))
-    deepEqual([...made.resting], [made.call])
+    deepEqual(made.resting.all(), [made.call])
     made.call.interrupt(new DrainingError(made.call.trace))
     await settle()
     equal(made.seen.error, last)

@@ -16,6 +16,7 @@ import type { Pool } from '../../src/pool/pool.ts'
 import { isIdempotent, verdictOfStatus } from '../../src/policy/verdict.ts'
 import { Reply, type ReplyHeaders } from '../../src/reply.ts'
 import { Exchanged } from '../../src/sent.ts'
+import { Resting } from '../../src/resting.ts'
 import { Trace } from '../../src/trace.ts'
 import type { Verdict } from '../../src/verdict.ts'
 
@@ -131,7 +132,7 @@ export interface Assembly {
   readonly circuit: Circuit
   readonly endpoints: Endpoints
   /** Calls that wait for their next attempt. */
-  readonly resting: ReadonlySet<Call>
+  readonly resting: Resting
   /** State changes of its circuits, as `closed > open`. */
   readonly changes: readonly string[]
   /** Makes a call and sends it down; `made` sees it before. */
@@ -154,7 +155,7 @@ export const assemble = (env: Env, options: UpstreamOptions, ...pools: Send[]): 
     endpoint.send = endpointPipeline(env, endpoint)
     return endpoint
   }), env)
-  const resting = new Set<Call>()
+  const resting = new Resting()
   const send = pipeline({ env, budget, capacity, endpoints, resting })
   return {
     policy, permits, budget, endpoints, resting, changes, send,
