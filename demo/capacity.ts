@@ -80,7 +80,11 @@ export class Capacity {
   #take(): Job {
     const job = this.#queue[this.#head] as Job
     this.#head += 1
-    if (this.#head >= 1024 && this.#head * 2 >= this.#queue.length) {
+    if (this.#head === this.#queue.length) {
+      // A job that is done must not be held on to, nor whoever asked for it.
+      this.#queue.length = 0
+      this.#head = 0
+    } else if (this.#head >= 1024 && this.#head * 2 >= this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head)
       this.#head = 0
     }

@@ -17,18 +17,34 @@ export interface Told {
   readonly figures: Figures
   /** Timers that the clients had armed when all calls were over. */
   readonly timersLeft: number
-  /** Upstreams the first client knew as each stretch ended, and how many of those had a circuit that was not closed. */
-  readonly known: readonly { readonly upstreams: number; readonly notClosed: number }[]
+  /** The first client, as each stretch ended. */
+  readonly known: readonly Known[]
+}
+
+/** What a client holds at a moment. */
+export interface Known {
+  readonly upstreams: number
+  /** Circuits that are not closed. */
+  readonly notClosed: number
+  /** Bytes of the process's heap after a full collection; NaN without `--expose-gc`. */
+  readonly heap: number
+}
+
+function heap(): number {
+  if (globalThis.gc === undefined) return NaN
+  globalThis.gc()
+  return process.memoryUsage().heapUsed
 }
 
 const BARE = { breaker: false, limit: false, retry: { limit: 4, budget: { capacity: 1e6, cost: 1 } } } as const
 
 async function run({ plan: name, seed, bare }: Task): Promise<Told> {
   const plan = planOf(name)
-  const known: { upstreams: number; notClosed: number }[] = []
+  const known: Known[] = []
   const outcome = await simulate(bare === true ? { ...plan, options: BARE } : plan, seed, ([client]) => {
     const circuits = client!.snapshot().map(({ endpoints }) => endpoints.map(({ circuit }) => circuit))
-    known.push({ upstreams: circuits.length, notClosed: circuits.flat().filter(circuit => circuit !== 'closed').length })
+    const notClosed = circuits.flat().filter(circuit => circuit !== 'closed').length
+    known.push({ upstreams: circuits.length, notClosed, heap: heap() })
   })
   return { figures: figuresOfRun(outcome), timersLeft: outcome.timersLeft, known }
 }

@@ -17,7 +17,7 @@ import { totalOf } from '../../demo/phases.ts'
 describe('a fleet', () => {
   const children = new Map<number, Child>()
   const worker = new URL('../../bench/fleet/worker.ts', import.meta.url)
-  before(() => { for (const seed of [1, 2, 3]) children.set(seed, new Child(worker)) })
+  before(() => { for (const seed of [1, 2, 3]) children.set(seed, new Child(worker, ['--expose-gc'])) })
   after(() => Promise.all([...children.values()].map(child => child.end())))
 
   const run = (plan: string, more: Partial<Task> = {}): Promise<Told[]> =>
@@ -45,6 +45,9 @@ describe('a fleet', () => {
     const { known } = await children.get(1)!.ask<Told>('run', { plan: '2,000 upstreams', seed: 1 })
     deepEqual(known.map(({ upstreams }) => upstreams), [2_000, 2_000, 2_000])
     deepEqual(known.map(({ notClosed }) => notClosed), [0, 1_000, 0])
+    const [before, during, after] = known.map(({ heap }) => heap / 2_000) as [number, number, number]
+    // Half of them remember an outage, with their last errors and opossum's part of the circuit.
+    ok(during - before < 10_240 && after - before < 6_144, `bytes per upstream: ${before}, then ${during}, then ${after}`)
   })
 })
 
