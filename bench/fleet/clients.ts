@@ -1,7 +1,7 @@
 import { spanIndexAt, totalOf } from '../../demo/phases.ts'
 import type { Tally } from '../../demo/tally.ts'
 import type { Clock, Random, Timer } from '../../src/clock.ts'
-import { createClient, type Client, type DispatcherLike, type ReplyPromise } from '../../src/index.ts'
+import { createClient, type Client, type DispatcherLike, type ReplyPromise, UpstreamError } from '../../src/index.ts'
 import { seededRandom } from '../../test/support/clock.ts'
 import { originsOf, type Plan } from './plan.ts'
 
@@ -100,7 +100,8 @@ export function load(pair: Pair, plan: Plan, clock: Clock, random: Random, tally
       await pair.call()
       tally.good(at)
       pair.good[stretch]! += 1
-    } catch {
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error
       tally.failed(at, clock.now() - at)
     }
   }
