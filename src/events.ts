@@ -208,8 +208,8 @@ export const channels: Channels = {
 }
 
 /** Tells of a call that was refused before it became one, if anybody listens. */
-export function tellRefused({ client = '' }: Env, upstream: string, method: string, error: RejectedError): void {
+export function tellRefused(env: Env, upstream: string, method: string, error: RejectedError): void {
   if (!channels.refused.hasSubscribers) return
   const kind = error instanceof LimitExceededError ? { kind: error.kind } : {}
-  channels.refused.publish({ client, upstream, method, error: error.code, ...kind })
+  channels.refused.publish({ client: env.client ?? '', upstream, method, error: error.code, ...kind })
 }

@@ -47,10 +47,10 @@ const finish = (upstream: Upstream, env: Env): Settle => (call, reply, error) =>
 }
 
 /** Tells that a call begins, once nothing can keep it from ending. */
-export function announce(trace: Trace, { client = '' }: Env): void {
+export function announce(trace: Trace, env: Env): void {
   if (!channels.callStart.hasSubscribers) return
   const { number, upstream, method, path } = trace
-  channels.callStart.publish({ client, call: number, upstream, method, path })
+  channels.callStart.publish({ client: env.client ?? '', call: number, upstream, method, path })
 }
 
 /** The refusal of a call that no endpoint would admit. */
