@@ -13,7 +13,8 @@ import { read, ROOT } from './approved.ts'
  * What the documents say, tried: their code compiles, their links lead somewhere, their numbers and messages are real.
  */
 
-const DOCUMENTS = ['README.md', ...readdirSync(path.join(ROOT, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)]
+const DOCUMENTS = ['README.md', 'examples/README.md',
+  ...readdirSync(path.join(ROOT, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)]
 
 interface Snippet {
   /** Where it stands, as `README.md:12`. */

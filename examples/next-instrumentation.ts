@@ -1,0 +1,12 @@
+/**
+ * The `instrumentation.ts` of a Next.js service. Next calls `register()` when a server starts, before it lays its cache
+ * around the fetch it finds: what the cache has never gets here, and what it lacks has a breaker, retries and a deadline.
+ * `next: { revalidate, tags }` and `cache` stay Next's.
+ */
+export const register = async (): Promise<void> => {
+  // The edge runtime has no sockets, so it gets no client.
+  if (process.env['NEXT_RUNTIME'] !== 'nodejs') return
+  const { createClient } = await import('breakwater')
+  const client = createClient({ deadline: 2_000, attemptTimeout: 800 })
+  globalThis.fetch = client.fetch
+}
