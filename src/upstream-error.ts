@@ -44,6 +44,13 @@ function setStackLimit(limit: number): number {
 
 export const round = (ms: number): string => (ms < 10 ? String(Math.round(ms * 10) / 10) : String(Math.round(ms)))
 
+/** The classes' names as they are written, by code: a bundler may shorten them, and a log is to say what happened. */
+const NAMES: Readonly<Record<string, string>> = {
+  ERR_CIRCUIT_OPEN: 'CircuitOpenError', ERR_LIMIT_EXCEEDED: 'LimitExceededError', ERR_DRAINING: 'DrainingError',
+  ERR_DEADLINE_EXCEEDED: 'DeadlineExceededError', ERR_ATTEMPT_TIMEOUT: 'AttemptTimeoutError',
+  ERR_CONNECTION: 'ConnectionError', ERR_BAD_RESPONSE: 'ResponseError', ERR_STATUS: 'StatusError',
+}
+
 /**
  * What a call ends with when it does not end with a reply. The message says which upstream, what was tried, why it
  * stopped and, if known, when it will be tried again; it is put together when read. There is no stack: these errors
@@ -117,7 +124,7 @@ export abstract class UpstreamError extends Error {
 
   /** The name of the class. */
   override get name(): string {
-    return this.constructor.name
+    return NAMES[this.code] ?? this.constructor.name
   }
 
   /** What happened and why it was not tried again, in a line; put together when read. */

@@ -1,13 +1,15 @@
-import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict'
+import { deepEqual, doesNotMatch, equal, match, notEqual, ok } from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { inspect, promisify } from 'node:util'
+import { build } from 'esbuild'
 import {
   AttemptTimeoutError, CircuitOpenError, ConnectionError, DeadlineExceededError, DrainingError, LimitExceededError, OptionError,
   RejectedError, ResponseError, StatusError, TimeoutError, UpstreamError,
 } from '../src/index.ts'
 import { Reply } from '../src/reply.ts'
 import { Trace } from '../src/trace.ts'
+import { ROOT } from './surface/approved.ts'
 
 /** What must never be seen: it is in the query, in the headers and in the body of what these errors are made of. */
 const SECRET = 'hunter2'
@@ -213,4 +215,16 @@ describe('an option error', () => {
       option: 'limit.max', expected: 'a whole number, at least 1',
     })
   })
+})
+
+test('errors keep their names in a bundle that shortens all names', async () => {
+  const { outputFiles: [bundle] } = await build({
+    entryPoints: [`${ROOT}/src/errors.ts`], bundle: true, minify: true, write: false, format: 'esm', platform: 'node',
+  })
+  const minified = await import(`data:text/javascript,${encodeURIComponent(bundle!.text)}`) as Record<string, typeof StatusError>
+  for (const { make } of Object.values(CASES)) {
+    const { constructor: { name }, code } = make()
+    notEqual(minified[name]!.name, name)
+    equal((Object.create(minified[name]!.prototype, { code: { value: code } }) as Error).name, name)
+  }
 })
