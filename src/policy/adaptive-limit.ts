@@ -25,6 +25,16 @@ const SHRINK = 0.75
 const SPAN = 500
 /** How fast the usual latency follows a rise, per span. */
 const RISE = 1.05
+/** How fast the least latency of the last minutes is forgotten, per span. */
+const FORGET = 1.005
+/** How many spans there are between two drains. */
+const DRAIN_EVERY = 10
+/** What a drain leaves, to what Little's law asks for: no worker of the upstream's should have to wait. */
+const BARELY = 1.1
+/** With so much of it in use the limit is what holds calls back. */
+const FULL = 0.9
+/** A latency that many times the usual is more than noise. */
+const SLOWER = 1.5
 /** How much more than Little's law asks for is left to an upstream that drops. */
 const HEADROOM = 1.5
 
@@ -55,6 +65,12 @@ export class AdaptiveLimit {
   #peak = 0
   /** Good replies per ms in the last span. */
   #rate = 0
+  /** The least latency of the last minutes. */
+  #floor = 0
+  /** Whether it is held down in this span, to see how long the upstream takes without a queue of ours. */
+  #draining = false
+  /** Spans since the last such. */
+  #spans = 0
 
   /** @param max - the limit is never above it. */
   constructor(max: number) {
@@ -90,7 +106,7 @@ export class AdaptiveLimit {
     }
     if (dropped || latency > Math.max(LATE * deadline, TOLERANCE * this.#usual)) this.#shrink(latency, now)
     // Growth that nobody asks for would only be found wrong when it is needed.
-    else if (healthy && inFlight >= this.#limit / 2 && latency <= TOLERANCE * this.#usual) this.#grow()
+    else if (healthy && !this.#draining && inFlight >= this.#limit / 2 && latency <= TOLERANCE * this.#usual) this.#grow()
   }
 
   #grow(): void {
@@ -107,9 +123,27 @@ export class AdaptiveLimit {
     this.#limit = Math.max(1, Math.min(this.#limit, Math.max(needed, isSilent ? 0 : this.#limit * SHRINK)))
   }
 
+  /**
+   * A rise of the least latency may be the upstream's, or our own queue before it. So now and then all that the good replies do
+   * not need is let go of for a span, as BBR does to find the round trip without a queue (Cardwell et al., CACM 2017): if the
+   * queue was ours, the usual is found again.
+   */
+  #learnUsual(): void {
+    this.#floor = Math.min(this.#least, (this.#floor || this.#usual) * FORGET)
+    const needed = BARELY * this.#rate * this.#floor
+    const mayBeOurs = this.#least > SLOWER * this.#usual && this.#peak >= FULL * this.#limit
+    this.#draining = false
+    this.#spans++
+    if (mayBeOurs && this.#spans >= DRAIN_EVERY && this.#limit > SLOWER * Math.max(1, needed)) {
+      this.#draining = true
+      this.#spans = 0
+      this.#limit = Math.max(1, needed)
+    } else this.#usual = Math.min(this.#least, this.#usual * RISE)
+  }
+
   #endSpan(now: number): void {
     this.#rate = this.#good / (now - this.#spanAt)
-    if (this.#good > 0) this.#usual = Math.min(this.#least, this.#usual * RISE)
+    if (this.#good > 0) this.#learnUsual()
     const used = Math.max(RESERVE, 2 * this.#peak)
     if (this.#peak > 0 && this.#limit > used) this.#limit = Math.max(used, this.#limit * SHRINK)
     this.#spanAt = now

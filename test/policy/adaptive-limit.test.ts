@@ -59,6 +59,23 @@ suite('an adaptive limit', () => {
     ok(drive(limit, { workers: 20, demand: 14, from: 6_000, ms: 250 }) >= 14)
   })
 
+  test('stays where it is in an overload that lasts: it does not take its own queue for the upstream', () => {
+    const limit = new AdaptiveLimit(256)
+    drive(limit, { workers: 20, demand: 14, from: 0, ms: 5_000 })
+    for (let from = 5_000; from < 125_000; from += 1_000) {
+      const now = drive(limit, { workers: 20, demand: 1_000, from, ms: 1_000 })
+      ok(now >= 20 && now <= 70, `${now} calls for 20 workers at ${from} ms`)
+    }
+    ok(limit.usual < 40, `the usual is ${limit.usual} ms`)
+  })
+
+  test('follows an upstream that has become slower, at first by and by', () => {
+    const limit = new AdaptiveLimit(256)
+    for (let now = 0; now < 5_000; now += 2) limit.record(good(20, 30), now)
+    for (let now = 5_000; now < 25_000; now += 2) limit.record(good(60, 30), now)
+    equal(limit.usual, 60)
+  })
+
   test('does not throttle an upstream that is slow by nature', () => {
     const limit = new AdaptiveLimit(256)
     for (let n = 0; n < 1_000; n++) limit.record(good(400, 60), n * 10)
