@@ -1,0 +1,146 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
+import type { Dispatcher } from '../pool/undici.ts'
+import { causeBy, causeOf } from './cause.ts'
+import type { GatewayPolicy } from './options.ts'
+import { sendProblem } from './problem.ts'
+import { headerOf, trailerOf } from './response.ts'
+
+type Controller = Dispatcher.DispatchController
+type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
+
+/** A request on its way, and where its answer goes. */
+export interface Errand {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly policy: GatewayPolicy
+  /** As it is told to the client; undefined for one that has only an address. */
+  readonly upstream: string | undefined
+  readonly body: Readable | undefined
+}
+
+/** The answer of the upstream on its way to the client, or what is said in its place. */
+export class Answer implements Dispatcher.DispatchHandler {
+  protected readonly errand: Errand
+  #controller: Controller | undefined
+  /** The upstream has been let go, and nothing it does is its fault. */
+  #isOver = false
+
+  constructor(errand: Errand) {
+    this.errand = errand
+  }
+
+  onRequestStart(controller: Controller): void {
+    const { res } = this.errand
+    this.#controller = controller
+    if (res.destroyed) this.#gone()
+    else res.once('close', this.#gone).on('drain', this.#drained)
+  }
+
+  onResponseStart(controller: Controller, status: number, headers: Headers): void {
+    const { res, req, policy: { via }, upstream } = this.errand
+    if (status < 200) {
+      // A client of HTTP/1.0 knows of no interim responses.
+      if (status === 103 && req.httpVersion !== '1.0') this.#hint(headers)
+      return
+    }
+    try {
+      res.writeHead(status, headerOf(controller, status, headers, upstream, via))
+    } catch (error) {
+      // Node does not send what HTTP has no place for.
+      this.#refuse(controller, error)
+    }
+    if (!this.#isOver) flushSoon(res)
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    const { res, policy: { clientTimeout } } = this.errand
+    if (this.#isOver || res.write(chunk) || controller.paused) return
+    controller.pause()
+    res.socket?.setTimeout(clientTimeout)
+    res.socket?.once('timeout', this.#stalled)
+  }
+
+  onResponseEnd(controller: Controller, trailers: Headers): void {
+    if (this.#isOver) return
+    const { res } = this.errand
+    const pairs = trailerOf(controller, trailers)
+    if (pairs.length > 0) res.addTrailers(pairs)
+    res.end()
+    this.#over()
+  }
+
+  onResponseError(_controller: unknown, error: unknown): void {
+    if (this.#isOver) return
+    const { res, req, policy, upstream } = this.errand
+    this.#over()
+    if (res.destroyed || req.errored !== null) return
+    if (res.headersSent) cutOff(res)
+    else sendProblem(res, causeOf(error), upstream, policy.via)
+    policy.onError?.(error, req)
+  }
+
+  #refuse(controller: Controller, error: unknown): void {
+    const { res, req, policy, upstream } = this.errand
+    this.#over()
+    controller.abort(error as Error)
+    sendProblem(res, causeBy('http_protocol_error'), upstream, policy.via)
+    policy.onError?.(error, req)
+  }
+
+  #hint({ link }: Headers): void {
+    if (link === undefined) return
+    try {
+      this.errand.res.writeEarlyHints({ link })
+    } catch {
+      // Node is strict with links, and a hint is only a hint.
+    }
+  }
+
+  readonly #gone = (): void => {
+    if (this.#isOver) return
+    this.#over()
+    this.#controller?.abort(new Error('the client has gone away'))
+  }
+
+  readonly #drained = (): void => {
+    this.#patient()
+    this.#controller?.resume()
+  }
+
+  /** A client that takes nothing must not keep a permit for ever. */
+  readonly #stalled = (): void => { this.errand.res.destroy() }
+
+  #patient(): void {
+    const { res, policy: { clientTimeout } } = this.errand
+    if (res.socket?.timeout === clientTimeout) res.socket.setTimeout(0)
+    res.socket?.off('timeout', this.#stalled)
+  }
+
+  #over(): void {
+    this.#isOver = true
+    this.#patient()
+    this.errand.res.off('drain', this.#drained)
+    this.errand.body?.destroy()
+  }
+}
+
+/** The client may read the header while the body is yet to come; what is there already goes with it. */
+function flushSoon(res: ServerResponse): void {
+  const { socket } = res
+  // Not the response: its end would overtake the chunks that it holds.
+  socket?.cork()
+  res.flushHeaders()
+  process.nextTick(() => { socket?.uncork() })
+}
+
+/**
+ * Ends a reply that can't be completed so that nobody takes it for whole: one without a length or chunks would be by an orderly
+ * end of its connection.
+ */
+function cutOff(res: ServerResponse): void {
+  const { socket } = res
+  if (socket !== null && !res.chunkedEncoding && !('encrypted' in socket) && socket.remoteAddress !== undefined) {
+    socket.resetAndDestroy()
+  } else res.destroy()
+}

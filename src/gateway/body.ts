@@ -1,0 +1,27 @@
+import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+import { OptionError } from '../errors.ts'
+
+/** Whether a request has a body, by its framing. */
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+
+/**
+ * The body of a request as a stream of its own: undici destroys a body it has no more use for, and to destroy a request is to
+ * hang up on its client, who has yet to be answered. What nobody has read by then is read and dropped.
+ * @throws OptionError when it has been read before.
+ */
+export function bodyOf(req: IncomingMessage): Readable | undefined {
+  if (!hasBody(req)) return undefined
+  // To wait for what somebody else has read would be in vain.
+  if (req.readableDidRead) throw new OptionError('request', 'a body that was read', 'a gateway before all that parses bodies')
+  req.pause()
+  const body = new Readable({ read: () => { req.resume() } })
+  req.on('data', (chunk: Buffer) => { if (!body.destroyed && !body.push(chunk)) req.pause() })
+  req.once('end', () => { if (!body.destroyed) body.push(null) })
+  req.once('error', error => { body.destroy(error) })
+  // Whoever reads it hears of the error as well.
+  body.once('error', () => {})
+  body.once('close', () => { req.resume() })
+  return body
+}
