@@ -29,8 +29,6 @@ const RISE = 1.05
 const FORGET = 1.005
 /** How many spans there are between two drains. */
 const DRAIN_EVERY = 10
-/** What a drain leaves, to what Little's law asks for: no worker of the upstream's should have to wait. */
-const BARELY = 1.1
 /** With so much of it in use the limit is what holds calls back. */
 const FULL = 0.9
 /** A latency that many times the usual is more than noise. */
@@ -130,7 +128,8 @@ export class AdaptiveLimit {
    */
   #learnUsual(): void {
     this.#floor = Math.min(this.#least, (this.#floor || this.#usual) * FORGET)
-    const needed = BARELY * this.#rate * this.#floor
+    // No more than that: what is left over would be a queue again, and the least latency would rise with it.
+    const needed = this.#rate * this.#floor
     const mayBeOurs = this.#least > SLOWER * this.#usual && this.#peak >= FULL * this.#limit
     this.#draining = false
     this.#spans++
