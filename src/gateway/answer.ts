@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from '../pool/undici.ts'
-import { causeBy, causeOf } from './cause.ts'
+import { causeBy, causeOf, type Cause } from './cause.ts'
 import type { GatewayPolicy } from './options.ts'
 import { sendProblem } from './problem.ts'
 import { headerOf, trailerOf } from './response.ts'
@@ -48,7 +48,7 @@ export class Answer implements Dispatcher.DispatchHandler {
       res.writeHead(status, headerOf(controller, status, headers, upstream, via))
     } catch (error) {
       // Node does not send what HTTP has no place for.
-      this.#refuse(controller, error)
+      this.refuse(controller, error, causeBy('http_protocol_error'))
     }
     if (!this.#isOver) flushSoon(res)
   }
@@ -67,24 +67,25 @@ export class Answer implements Dispatcher.DispatchHandler {
     const pairs = trailerOf(controller, trailers)
     if (pairs.length > 0) res.addTrailers(pairs)
     res.end()
-    this.#over()
+    this.over()
   }
 
   onResponseError(_controller: unknown, error: unknown): void {
     if (this.#isOver) return
     const { res, req, policy, upstream } = this.errand
-    this.#over()
+    this.over()
     if (res.destroyed || req.errored !== null) return
     if (res.headersSent) cutOff(res)
     else sendProblem(res, causeOf(error), upstream, policy.via)
     policy.onError?.(error, req)
   }
 
-  #refuse(controller: Controller, error: unknown): void {
+  /** Lets go of the upstream for what it answered. */
+  protected refuse(controller: Controller, error: unknown, cause: Cause): void {
     const { res, req, policy, upstream } = this.errand
-    this.#over()
+    this.over()
     controller.abort(error as Error)
-    sendProblem(res, causeBy('http_protocol_error'), upstream, policy.via)
+    sendProblem(res, cause, upstream, policy.via)
     policy.onError?.(error, req)
   }
 
@@ -98,9 +99,7 @@ export class Answer implements Dispatcher.DispatchHandler {
   }
 
   readonly #gone = (): void => {
-    if (this.#isOver) return
-    this.#over()
-    this.#controller?.abort(new Error('the client has gone away'))
+    if (this.over()) this.#controller?.abort(new Error('the client has gone away'))
   }
 
   readonly #drained = (): void => {
@@ -117,11 +116,14 @@ export class Answer implements Dispatcher.DispatchHandler {
     res.socket?.off('timeout', this.#stalled)
   }
 
-  #over(): void {
+  /** Has nothing more to do with the upstream; false if it had not before either. */
+  protected over(): boolean {
+    if (this.#isOver) return false
     this.#isOver = true
     this.#patient()
     this.errand.res.off('drain', this.#drained)
     this.errand.body?.destroy()
+    return true
   }
 }
 

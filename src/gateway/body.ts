@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { OptionError } from '../errors.ts'
 
 /** Whether a request has a body, by its framing. */
-const hasBody = ({ headers }: IncomingMessage): boolean =>
+export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 
 /**

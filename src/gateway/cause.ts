@@ -20,6 +20,7 @@ export const TITLES = {
   http_response_header_section_size: 'The header of the upstream\'s answer is too long',
   http_response_incomplete: 'The answer of the upstream broke off',
   http_response_timeout: 'No answer from the upstream in time',
+  http_upgrade_failed: 'The upstream changed to another protocol',
   proxy_configuration_error: 'The gateway is not set up for this request',
   proxy_internal_error: 'The gateway itself failed',
   tls_certificate_error: 'The certificate of the upstream is not trusted',
@@ -72,7 +73,7 @@ const BY_PHASE: Readonly<Record<Phase, ProxyError>> = {
 /** What our errors are not there for, as with all protections off: the status that RFC 9209 recommends for each. */
 const RECOMMENDED: Partial<Readonly<Record<ProxyError, number>>> = {
   connection_timeout: 504, http_response_timeout: 504, http_request_error: 400, proxy_internal_error: 500,
-  proxy_configuration_error: 500, destination_not_found: 404,
+  proxy_configuration_error: 500, destination_not_found: 404, connection_limit_reached: 503,
 }
 
 const found = (table: readonly (readonly [RegExp, ProxyError])[], text: string): ProxyError | undefined =>
@@ -90,8 +91,8 @@ export function causeOf(error: unknown): Cause {
 }
 
 /** A cause that no error stands for. */
-export const causeBy = (error: ProxyError, status: number = RECOMMENDED[error] ?? 502): Cause =>
-  ({ status, error, code: undefined, retryAfter: undefined, last: false })
+export const causeBy = (error: ProxyError): Cause =>
+  ({ status: RECOMMENDED[error] ?? 502, error, code: undefined, retryAfter: undefined, last: false })
 
 function kindOf(error: unknown): ProxyError {
   if (error instanceof LimitExceededError) return 'connection_limit_reached'

@@ -1,18 +1,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { Client } from '../client.ts'
 import type { Dispatcher } from '../pool/undici.ts'
 import { Answer } from './answer.ts'
-import { bodyOf } from './body.ts'
-import { causeBy, causeOf } from './cause.ts'
+import { bodyOf, hasBody } from './body.ts'
+import { causeBy, causeOf, type ProxyError } from './cause.ts'
 import { gatewayPolicy, type GatewayOptions } from './options.ts'
 import { sendProblem } from './problem.ts'
 import { headerFor, pathFor, targetOf } from './request.ts'
+import { asksForWebSocket, responseOn, Upgrading, type Upgraded } from './upgrade.ts'
 import { chooserOf } from './upstreams.ts'
 
 /** A reverse proxy over a client: a handler for `node:http` and whatever takes such handlers, Express for one. */
 export interface Gateway {
   /** Answers a request with what its upstream answers. `next` is called only for a request that is not for this gateway. */
   (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void
+  /**
+   * Passes on a WebSocket: what a server's event `upgrade` is for. Any other upgrade is declined, and the request answered as if
+   * it had not asked.
+   *
+   * @example
+   * server.on('upgrade', gateway.upgrade)
+   */
+  readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void
+  /** Ends the connections that became WebSockets, which no server closes by itself. All else is the server's and the client's. */
+  close(): void
 }
 
 /**
@@ -31,8 +43,13 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
   const choose = chooserOf(client, policy.upstream)
   const dispatcher = client.dispatcher()
 
+  const open = new Set<Duplex>()
+  const problem = (res: ServerResponse, error: ProxyError, upstream?: string): void => {
+    sendProblem(res, causeBy(error), upstream, policy.via)
+  }
+
   /** Sends a request on its way; false: it is not for this gateway. */
-  const send = (req: IncomingMessage, res: ServerResponse): boolean => {
+  const send = (req: IncomingMessage, res: ServerResponse, upgraded?: Upgraded): boolean => {
     let upstream: string | undefined
     try {
       const destination = choose(req)
@@ -40,16 +57,16 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
       upstream = destination.name
       const target = targetOf(req)
       if (target === undefined) {
-        sendProblem(res, causeBy('http_request_error'), upstream, policy.via)
+        problem(res, 'http_request_error', upstream)
         return true
       }
       const path = pathFor(target, req, policy)
       const headers = headerFor(req, policy)
       const body = bodyOf(req)
-      dispatcher.dispatch({
-        origin: destination.origin, path, method: req.method as Dispatcher.HttpMethod, headers,
-        body: body === undefined ? null : iterable(body),
-      }, new Answer({ req, res, policy, upstream, body }))
+      const errand = { req, res, policy, upstream, body }
+      const asked = { origin: destination.origin, path, method: req.method as Dispatcher.HttpMethod, headers }
+      if (upgraded !== undefined) dispatcher.dispatch({ ...asked, ...WEBSOCKET }, new Upgrading(errand, upgraded))
+      else dispatcher.dispatch({ ...asked, body: body === undefined ? null : iterable(body) }, new Answer(errand))
     } catch (error) {
       sendProblem(res, causeOf(error), upstream, policy.via)
       policy.onError?.(error, req)
@@ -57,12 +74,31 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
     return true
   }
 
-  return (req, res, next) => {
+  const gateway = (req: IncomingMessage, res: ServerResponse, next?: () => void): void => {
     if (send(req, res)) return
-    if (next === undefined) sendProblem(res, causeBy('destination_not_found'), undefined, policy.via)
+    if (next === undefined) problem(res, 'destination_not_found')
     else next()
   }
+  const upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const res = responseOn(req, socket)
+    // Node has not read it, and takes it for the first bytes of the new protocol.
+    if (hasBody(req)) problem(res, 'http_request_error')
+    else if (!asksForWebSocket(req)) gateway(req, res)
+    else if (open.size >= policy.maxUpgrades) problem(res, 'connection_limit_reached')
+    else {
+      open.add(socket)
+      socket.once('close', () => { open.delete(socket) })
+      if (!send(req, res, { socket, head })) problem(res, 'destination_not_found')
+    }
+  }
+  const close = (): void => {
+    for (const socket of open) socket.destroy()
+  }
+  return Object.assign(gateway, { upgrade, close })
 }
+
+/** What undici is told; over HTTP/2 it would ask otherwise. */
+const WEBSOCKET = { upgrade: 'websocket', allowH2: false }
 
 type Body = NonNullable<Dispatcher.DispatchOptions['body']>
 

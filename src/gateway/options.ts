@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { checkShape, number, refuse, type Shape } from '../options.ts'
+import { checkShape, number, positive, refuse, type Shape } from '../options.ts'
 import type { Forwarding } from './forwarded.ts'
 
 /** Options of {@link createGateway}. */
@@ -23,6 +23,10 @@ export interface GatewayOptions {
   /** How long a client may take nothing of a reply that waits for it, in ms. Then both connections end. @default 60 000 */
   readonly clientTimeout?: number
   /**
+   * Connections at most that are a WebSocket, or are about to become one; one more is answered with 503. @default 10 000
+   */
+  readonly maxUpgrades?: number
+  /**
    * Hears of each error that was answered with a status, or that cut a reply off; for logs. Not of a client that went away,
    * nor of a status of the upstream's own.
    */
@@ -34,7 +38,7 @@ type Optional = 'path' | 'onError'
 export type GatewayPolicy = Required<Omit<GatewayOptions, Optional>> & Pick<GatewayOptions, Optional>
 
 const DEFAULTS: Omit<GatewayPolicy, Optional | 'upstream'> = {
-  forwarded: 'replace', via: 'breakwater', clientTimeout: 60_000,
+  forwarded: 'replace', via: 'breakwater', clientTimeout: 60_000, maxUpgrades: 10_000,
 }
 
 const callable = (value: unknown, where: string): void => {
@@ -59,6 +63,7 @@ const GATEWAY: Shape = {
     if (!fits) refuse(where, value, 'a name of RFC 9110 token characters, or host:port')
   },
   clientTimeout: number(1, 2 ** 31 - 1, 'a number of ms from 1 to 2147483647'),
+  maxUpgrades: positive,
 }
 
 /** Checks and completes options. @throws OptionError */

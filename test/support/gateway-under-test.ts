@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { request } from 'undici'
-import { createGateway, type GatewayOptions } from '../../src/gateway/index.ts'
+import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/index.ts'
 import { createClient, type Client, type ClientOptions } from '../../src/index.ts'
 import { listen } from './server.ts'
 
@@ -11,6 +11,7 @@ export interface GatewayUnderTest extends AsyncDisposable {
   readonly url: string
   readonly port: number
   readonly client: Client
+  readonly gateway: Gateway
   /** What `onError` was told. */
   readonly errors: unknown[]
   /** Calls in flight at the upstream `up`, as the client sees it. */
@@ -24,12 +25,12 @@ export const startGateway = async (
   const client = createClient({ retry: false, deadline: 2_000, ...own, upstreams: { up: { url: upstream }, ...own.upstreams } })
   const errors: unknown[] = []
   const gateway = createGateway(client, { upstream: 'up', onError: error => { errors.push(error) }, ...options })
-  const server = createServer(gateway)
+  const server = createServer(gateway).on('upgrade', gateway.upgrade)
   const sockets = new Set<Socket>()
   server.on('connection', socket => sockets.add(socket.on('error', () => {})))
   const port = await listen(server)
   return {
-    url: `http://127.0.0.1:${port}`, port, client, errors,
+    url: `http://127.0.0.1:${port}`, port, client, gateway, errors,
     inFlight: () => client.upstream('up').snapshot().endpoints[0]?.inFlight ?? 0,
     async [Symbol.asyncDispose]() {
       const closed = once(server.close(), 'close')
