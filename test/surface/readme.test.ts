@@ -82,6 +82,11 @@ test('links between the documents lead somewhere', () => {
   }
 })
 
+test('the README says where every page of docs/ is', () => {
+  const [, index = ''] = read('README.md').split('## Docs: what is where')
+  deepEqual(DOCUMENTS.filter(page => page !== 'README.md' && !index.includes(`](${page})`)), [], 'add a row to its last table')
+})
+
 test('the error messages in the README are those of a real run', async t => {
   const server = await closing(t, startServer(status(502)))
   const client = await closing(t, createClient({ upstreams: { payments: { url: server.url } } }))
