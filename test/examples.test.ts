@@ -111,6 +111,25 @@ suite('examples/express-service.ts', async () => {
   })
 })
 
+suite('examples/express-gateway.ts', async () => {
+  const { build } = await import('../examples/express-gateway.ts')
+
+  test('hands on path, query and body', async t => {
+    const payments = await closing(t, startServer(echo))
+    const url = await serve(t, build(payments.url, 'http://search.internal'))
+    const seen = (await ask(`${url}/payments/orders?year=2026`, { method: 'POST', body: 'two boats' })).body as Echo
+    deepEqual([seen.method, seen.url, seen.body], ['POST', '/orders?year=2026', 'two boats'])
+  })
+
+  test('says 502, then refuses with 503 and Retry-After, in an outage of payments; search is served', async t => {
+    const [payments, search] = [await closing(t, startServer(invoice)), await closing(t, startServer(json(['a boat'])))]
+    const url = await serve(t, build(payments.url, search.url))
+    equal((await ask(`${url}/payments/invoices/7`)).status, 200)
+    await isProtected(payments, () => ask(`${url}/payments/invoices/7`))
+    deepEqual((await ask(`${url}/search/boats`)).body, ['a boat'])
+  })
+})
+
 suite('examples/fastify-reply-from.ts', async () => {
   const { build } = await import('../examples/fastify-reply-from.ts')
 
