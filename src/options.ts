@@ -403,20 +403,26 @@ export const number = (min: number, max: number, expected: string, whole = false
   if (!fits) refuse(where, value, expected)
 }
 const ms = number(1, Infinity, 'a number of ms, at least 1, or Infinity')
-const finiteMs = number(1, 2 ** 31 - 1, 'a number of ms from 1 to 2147483647')
-const msOrZero = number(0, 2 ** 31 - 1, 'a number of ms from 0 to 2147483647')
+/** A duration that ends. */
+export const finiteMs: Check = number(1, 2 ** 31 - 1, 'a number of ms from 1 to 2147483647')
+/** A duration that ends, or none. */
+export const msOrZero: Check = number(0, 2 ** 31 - 1, 'a number of ms from 0 to 2147483647')
 const count = number(0, Number.MAX_SAFE_INTEGER, 'a whole number, 0 or more', true)
 /** A whole number, at least 1. */
 export const positive: Check = number(1, Number.MAX_SAFE_INTEGER, 'a whole number, at least 1', true)
 const share = number(0, 1, 'a ratio from 0 to 1')
-const rate = number(Number.MIN_VALUE, 1, 'a ratio above 0, up to 1')
-const boolean: Check = (value, where) => {
+/** A ratio that is not zero. */
+export const rate: Check = number(Number.MIN_VALUE, 1, 'a ratio above 0, up to 1')
+/** True or false. */
+export const boolean: Check = (value, where) => {
   if (typeof value !== 'boolean') refuse(where, value, 'true or false')
 }
-const text: Check = (value, where) => {
+/** A string that is not empty. */
+export const text: Check = (value, where) => {
   if (typeof value !== 'string' || value === '') refuse(where, value, 'a string that is not empty')
 }
-const callable: Check = (value, where) => {
+/** A function. */
+export const callable: Check = (value, where) => {
   if (typeof value !== 'function') refuse(where, value, 'a function')
 }
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -441,8 +447,7 @@ const only = (wanted: unknown): Check => (value, where) => {
   if (value !== wanted) refuse(where, value, String(wanted))
 }
 const shape = (checks: Shape): Check => (value, where) => {
-  if (!isRecord(value)) refuse(where, value, 'an object')
-  checkShape(value, checks, where)
+  checkShape(value as object, checks, where)
 }
 
 /** A group that is off unless asked for: true has its defaults. */
@@ -451,7 +456,8 @@ const switchable = (checks: Shape): Check => (value, where) => {
 }
 
 /** Checks own keys only: what hangs on a prototype is never read. Unknown keys are refused, with all known ones. */
-export function checkShape(value: Record<string, unknown>, checks: Shape, where: string): void {
+export function checkShape(value: object, checks: Shape, where = ''): void {
+  if (!isRecord(value)) refuse(where === '' ? 'options' : where, value, 'an object')
   const prefix = where === '' ? '' : `${where}.`
   for (const key of Object.keys(value)) {
     const check = Object.hasOwn(checks, key) ? checks[key] : undefined
@@ -525,16 +531,17 @@ const UPSTREAM: Shape = {
   fallback,
 }
 const NAMED: Shape = { ...UPSTREAM, url: (value, where) => (Array.isArray(value) ? list(text) : text)(value, where) }
+/** Time and chance. */
+export const env: Check = (value, where) => {
+  record(value, where)
+  // The methods of a clock may well be those of its class.
+  const { clock, random } = value as { clock?: { now?: unknown; after?: unknown }; random?: unknown }
+  callable(clock?.now, `${where}.clock.now`)
+  callable(clock?.after, `${where}.clock.after`)
+  callable(random, `${where}.random`)
+}
 const CLIENT: Shape = {
-  ...UPSTREAM, name: text, upstreams: record, maxUpstreams: positive, idleTimeout: finiteMs, maxStaleSize: positive,
-  env: (value, where) => {
-    record(value, where)
-    // The methods of a clock may well be those of its class.
-    const { clock, random } = value as { clock?: { now?: unknown; after?: unknown }; random?: unknown }
-    callable(clock?.now, `${where}.clock.now`)
-    callable(clock?.after, `${where}.clock.after`)
-    callable(random, `${where}.random`)
-  },
+  ...UPSTREAM, name: text, upstreams: record, maxUpstreams: positive, idleTimeout: finiteMs, maxStaleSize: positive, env,
   allow: (value, where) => {
     if (value !== 'any' && value !== 'configured') {
       if (!Array.isArray(value)) refuse(where, value, "'any', 'configured' or an array of origins and patterns")
@@ -545,9 +552,8 @@ const CLIENT: Shape = {
 
 /** Checks the options of `createClient()`, each by itself. @throws OptionError */
 export function checkClient(options: ClientOptions): void {
-  if (!isRecord(options)) refuse('options', options, 'an object')
-  checkShape(options, CLIENT, '')
-  const { upstreams = {} } = { ...options } as ClientOptions
+  checkShape(options, CLIENT)
+  const { upstreams = {} } = { ...options }
   for (const [name, upstream] of Object.entries(upstreams)) checkUpstream(upstream, sourceOf(name))
 }
 
@@ -588,7 +594,7 @@ export function checkAddedHeader(name: string, value: string): void {
 
 /** Checks the options of one call. @throws OptionError */
 export function checkCall(options: object): void {
-  checkShape(options as Record<string, unknown>, CALL, '')
+  checkShape(options, CALL)
 }
 
 const FALLBACK_REPLY: Shape = {

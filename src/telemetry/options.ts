@@ -43,7 +43,7 @@ export function telemetryPolicy<O extends TelemetryOptions>(options: O, more: Sh
   if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
   // Own properties only: what hangs on a prototype is not read.
   const own = { ...options }
-  checkShape(own as Record<string, unknown>, { ...TELEMETRY, ...more }, '')
+  checkShape(own, { ...TELEMETRY, ...more }, '')
   const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) as O
   return { ...DEFAULTS, ...given }
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
 
-/** An option as `src/options.ts` documents it. */
+/** An option as its source documents it. */
 export interface OptionDoc {
   /** E.g. `retry.budget.cost`. */
   readonly path: string
@@ -13,21 +13,24 @@ export interface OptionDoc {
 }
 
 /** Which interface documents what: its name, and what stands before its members' names. */
-const SECTIONS: readonly (readonly [name: string, prefix: string])[] = [
+type Sections = readonly (readonly [name: string, prefix: string])[]
+
+const SECTIONS: Sections = [
   ['ClientOptions', ''], ['NamedUpstreamOptions', ''], ['UpstreamOptions', ''], ['RetryOptions', 'retry.'],
   ['BudgetOptions', 'retry.budget.'], ['BreakerOptions', 'breaker.'], ['LimitOptions', 'limit.'], ['HedgeOptions', 'hedge.'],
   ['PoolOptions', 'pool.'], ['StaleOptions', 'stale.'],
 ]
 
-const source = path.resolve(import.meta.dirname, '../../src/options.ts')
+const SRC = path.resolve(import.meta.dirname, '../../src')
 const joined = (text: string): string => text.replaceAll(/\s+/g, ' ').trim()
 
-/** Reads what `src/options.ts` says of each option, in the order of its interfaces. */
-export const optionDocs = (): Map<string, readonly OptionDoc[]> => {
+/** Reads what a file in `src` says of each option, in the order of its interfaces. */
+export const optionDocs = (name = 'options.ts', sections = SECTIONS): Map<string, readonly OptionDoc[]> => {
+  const source = path.join(SRC, name)
   const file = ts.createSourceFile(source, readFileSync(source, 'utf8'), ts.ScriptTarget.ES2023, true)
   const interfaces = new Map(file.statements.filter(ts.isInterfaceDeclaration).map(found => [found.name.text, found]))
-  return new Map(SECTIONS.map(([name, prefix]) =>
-    [name, (interfaces.get(name)?.members ?? []).map(member => docOf(member, prefix, file))]))
+  return new Map(sections.map(([section, prefix]) =>
+    [section, (interfaces.get(section)?.members ?? []).map(member => docOf(member, prefix, file))]))
 }
 
 const docOf = (member: ts.TypeElement, prefix: string, file: ts.SourceFile): OptionDoc => {
@@ -42,6 +45,22 @@ const docOf = (member: ts.TypeElement, prefix: string, file: ts.SourceFile): Opt
     fallback: fallback === undefined ? undefined : joined(fallback),
   }
 }
+
+/** The value a default begins with, when it is one and not words. */
+export const literalOf = (fallback: string): unknown => {
+  const text = /^(\[[^\]]*\]|\{\}|'[^']*'|true|false|-?\d[\d.]*|Infinity)/.exec(fallback)?.[0]
+  if (text === undefined) return undefined
+  return text === 'Infinity' ? Infinity : JSON.parse(text.replaceAll("'", '"')) as unknown
+}
+
+const cell = (text: string): string => text.replaceAll('|', '\\|')
+
+/** The options of one interface as a table. */
+export const table = (options: readonly OptionDoc[]): string => [
+  '| option | default | what it does |',
+  '|---|---|---|',
+  ...options.map(({ path: where, fallback, text }) => `| \`${where}\` | ${cell(fallback ?? '')} | ${cell(text)} |`),
+].join('\n')
 
 /** The paths of all options, groups included. */
 export const optionPaths = (): string[] => [...optionDocs().values()].flat().map(({ path: where }) => where)

@@ -54,7 +54,7 @@ const TIMELESS_MEMBERS = ['Date.parse', 'Date.UTC']
 const TIME_MODULES = ['node:timers', 'node:timers/promises', 'node:perf_hooks']
 
 /** The only files that may hold a default. */
-const OPTIONS = ['options.ts', 'options/', 'telemetry/options.ts', 'gateway/options.ts']
+const OPTIONS = ['options.ts', 'options/', 'telemetry/options.ts', 'gateway/options.ts', 'server/options.ts']
 
 const MAX_LINES = 250
 const MAX_MEDIAN_LINES = 90

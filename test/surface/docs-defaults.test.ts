@@ -2,7 +2,7 @@ import { deepEqual, equal, notEqual, ok } from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createClient, type ClientOptions, type Policy } from '../../src/index.ts'
 import { DEFAULTS } from '../../src/options.ts'
-import { optionDocs, type OptionDoc } from '../support/option-docs.ts'
+import { literalOf, optionDocs, table, type OptionDoc } from '../support/option-docs.ts'
 import { approved, between, read } from './approved.ts'
 
 /*
@@ -11,13 +11,6 @@ import { approved, between, read } from './approved.ts'
 
 const documented = [...optionDocs().values()].flat()
 const withDefault = documented.filter((option): option is OptionDoc & { fallback: string } => option.fallback !== undefined)
-
-/** The value a default begins with, when it is one and not words. */
-const literalOf = (fallback: string): unknown => {
-  const text = /^(\[[^\]]*\]|\{\}|'[^']*'|true|false|-?\d[\d.]*|Infinity)/.exec(fallback)?.[0]
-  if (text === undefined) return undefined
-  return text === 'Infinity' ? Infinity : JSON.parse(text.replaceAll("'", '"')) as unknown
-}
 
 const at = (value: unknown, path: string): unknown => path.split('.').reduce<unknown>((inner, key) =>
   typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>)[key] : undefined, value)
@@ -78,15 +71,6 @@ describe('defaults', () => {
     }
   })
 })
-
-const cell = (text: string): string => text.replaceAll('|', '\\|')
-
-/** The options of one interface as a table. */
-const table = (options: readonly OptionDoc[]): string => [
-  '| option | default | what it does |',
-  '|---|---|---|',
-  ...options.map(({ path, fallback, text }) => `| \`${path}\` | ${cell(fallback ?? '')} | ${cell(text)} |`),
-].join('\n')
 
 test('the tables of docs/options.md say what src/options.ts says', () => {
   const file = 'docs/options.md'
