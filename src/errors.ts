@@ -1,7 +1,9 @@
+import { OptionError } from './option-error.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
 import { round, UpstreamError, type CallReport, type Phase } from './upstream-error.ts'
 import type { Sent, Verdict } from './verdict.ts'
 
+export { OptionError } from './option-error.ts'
 export { UpstreamError, type CallReport, type StopReason, type TimelineEntry } from './upstream-error.ts'
 
 /** We refused the call ourselves: it never left this process and is safe to send elsewhere. */
@@ -220,30 +222,3 @@ export class StatusError extends UpstreamError {
 /** The code of what a call or an attempt ended with; `aborted` for a reason of the caller's own. */
 export const codeOf = (error: unknown): string =>
   error instanceof UpstreamError || error instanceof OptionError ? error.code : 'aborted'
-
-/** An option that makes no sense: names the option, the value given and what was expected. */
-export class OptionError extends TypeError {
-  /** Stable. */
-  readonly code = 'ERR_OPTION'
-  /** Where, e.g. `upstreams.payments.breaker.failureRate`. */
-  readonly option: string
-  /** What would have been right. */
-  readonly expected: string
-
-  constructor(option: string, given: string, expected: string) {
-    super(`${option}: expected ${expected}, got ${given}`)
-    this.option = option
-    this.expected = expected
-  }
-
-  /** The name of the class. */
-  override get name(): string {
-    return 'OptionError'
-  }
-
-  /** What a structured log should hold. */
-  toJSON(): Record<string, unknown> {
-    const { name, code, message, option, expected } = this
-    return { name, code, message, option, expected }
-  }
-}

@@ -204,8 +204,8 @@ describe('an option error', () => {
 
   test('is a TypeError with a stack: it is the caller who must mend it', () => {
     ok(error instanceof TypeError && !(error instanceof UpstreamError))
-    deepEqual([error.name, error.code, error.option, error.expected],
-      ['OptionError', 'ERR_OPTION', 'limit.max', 'a whole number, at least 1'])
+    deepEqual([error.name, error.code, error.option, error.expected, error.given],
+      ['OptionError', 'ERR_OPTION', 'limit.max', 'a whole number, at least 1', '0'])
     match(error.stack ?? '', /^OptionError: limit\.max: expected a whole number, at least 1, got 0\n {4}at .*errors\.test/)
   })
 

@@ -14,7 +14,7 @@ const RANKS: readonly (readonly [rank: string, names: readonly string[]])[] = [
   ['words', [
     'layer.ts', 'call.ts', 'reply.ts', 'clock.ts', 'errors.ts', 'options.ts', 'events.ts',
     'circuit-state.ts', 'origins.ts', 'target.ts', 'request.ts', 'gateway-status.ts', 'trace.ts',
-    'upstream-error.ts', 'sent.ts', 'resting.ts', 'verdict.ts', 'retold.ts', 'wait.ts',
+    'upstream-error.ts', 'option-error.ts', 'sent.ts', 'resting.ts', 'verdict.ts', 'retold.ts', 'wait.ts',
     'words/', 'call/', 'reply/', 'clock/', 'errors/', 'options/', 'events/',
   ]],
   ['policy', ['policy/']],
