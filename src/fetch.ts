@@ -26,14 +26,14 @@ const read = (body: Readable): Promise<Buffer | Readable> =>
   buffer(body).catch((error: unknown) => new Readable({ read() { this.destroy(error as Error) } }))
 
 /**
- * The host's `fetch` over a dispatcher of ours: its own Request, Response, streams and rules, with only the sending exchanged.
+ * A dispatcher of ours as the host's `fetch` needs it.
  *
  * The host's undici may be of an older major version, whose handlers are wrapped. It makes a stream of every body; one whose
  * length is known is read first, so that it can be sent again.
  */
-export const fetchOver = (dispatcher: Dispatcher): typeof fetch => {
+export const forHost = (dispatcher: Dispatcher): Pick<Dispatcher, 'dispatch'> => {
   const older = new Dispatcher1Wrapper(dispatcher)
-  const over: Pick<Dispatcher, 'dispatch'> = {
+  return {
     dispatch(asked, handler) {
       const used = typeof handler.onRequestStart === 'function' ? dispatcher : older
       if (!isWhole(asked)) return used.dispatch(asked, handler)
@@ -41,6 +41,11 @@ export const fetchOver = (dispatcher: Dispatcher): typeof fetch => {
       return true
     },
   }
+}
+
+/** The host's `fetch` with its sending exchanged: its own Request, Response, streams and rules over a dispatcher of ours. */
+export const fetchOver = (dispatcher: Dispatcher): typeof fetch => {
+  const over = forHost(dispatcher)
   return async (input, init) => {
     // Options of a class would lose what hangs on their prototype.
     const { fetch, Request } = host

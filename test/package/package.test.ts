@@ -50,6 +50,15 @@ describe('every entry point', () => {
     })
   }
 
+  test('breakwater/install installs itself if it is preloaded, and only then', async () => {
+    const set = "console.log(globalThis[Symbol.for('undici.globalDispatcher.1')].constructor.name)"
+    const way = ['--input-type=module', '--eval']
+    const { stdout, stderr } = await app.node('--import', 'breakwater/install', ...way, set)
+    deepEqual({ stdout, stderr }, { stdout: 'ClientDispatcher\n', stderr: '' })
+    const plain = await app.node(...way, `import 'breakwater/install'; ${set}`)
+    ok(plain.code === 0 && plain.stdout !== stdout, plain.stdout + plain.stderr)
+  })
+
   test('is the same module, however it is loaded', async () => {
     const { stdout } = await app.node('--input-type=module', '--eval', `
       import { createRequire } from 'node:module'
