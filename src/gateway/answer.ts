@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from '../pool/undici.ts'
 import { causeBy, causeOf, type Cause } from './cause.ts'
@@ -25,6 +26,9 @@ export class Answer implements Dispatcher.DispatchHandler {
   #controller: Controller | undefined
   /** The upstream has been let go, and nothing it does is its fault. */
   #isOver = false
+  /** The client's connection while it is waited for, and the time limit it had. */
+  #awaited: Socket | null = null
+  #limit = 0
 
   constructor(errand: Errand) {
     this.errand = errand
@@ -54,11 +58,10 @@ export class Answer implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
-    const { res, policy: { clientTimeout } } = this.errand
-    if (this.#isOver || res.write(chunk) || controller.paused) return
+    const { res } = this.errand
+    if (this.#isOver || res.destroyed || res.write(chunk) || controller.paused) return
     controller.pause()
-    res.socket?.setTimeout(clientTimeout)
-    res.socket?.once('timeout', this.#stalled)
+    this.#await()
   }
 
   onResponseEnd(controller: Controller, trailers: Headers): void {
@@ -68,6 +71,8 @@ export class Answer implements Dispatcher.DispatchHandler {
     if (pairs.length > 0) res.addTrailers(pairs)
     res.end()
     this.over()
+    // The upstream is done with; what the client has not taken yet is here, and takes memory.
+    this.#await()
   }
 
   onResponseError(_controller: unknown, error: unknown): void {
@@ -99,6 +104,7 @@ export class Answer implements Dispatcher.DispatchHandler {
   }
 
   readonly #gone = (): void => {
+    this.#awaited?.off('timeout', this.#stalled)
     if (this.over()) this.#controller?.abort(new Error('the client has gone away'))
   }
 
@@ -108,12 +114,26 @@ export class Answer implements Dispatcher.DispatchHandler {
   }
 
   /** A client that takes nothing must not keep a permit for ever. */
-  readonly #stalled = (): void => { this.errand.res.destroy() }
+  readonly #stalled = (): void => {
+    this.#gone()
+    this.errand.res.destroy()
+  }
+
+  readonly #await = (): void => {
+    const { res, res: { socket }, policy: { clientTimeout } } = this.errand
+    this.#patient()
+    this.#awaited = socket
+    // Of several on one connection, each has its turn to be waited for.
+    if (socket === null) res.off('socket', this.#await).once('socket', this.#await)
+    else {
+      this.#limit = socket.timeout ?? 0
+      socket.once('timeout', this.#stalled).setTimeout(clientTimeout)
+    }
+  }
 
   #patient(): void {
-    const { res, policy: { clientTimeout } } = this.errand
-    if (res.socket?.timeout === clientTimeout) res.socket.setTimeout(0)
-    res.socket?.off('timeout', this.#stalled)
+    this.#awaited?.off('timeout', this.#stalled).setTimeout(this.#limit)
+    this.#awaited = null
   }
 
   /** Has nothing more to do with the upstream; false if it had not before either. */

@@ -1,17 +1,19 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { once } from 'node:events'
-import { request as nodeRequest, type IncomingMessage } from 'node:http'
+import { createServer, request as nodeRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { suite, test } from 'node:test'
 import express from 'express'
-import { request } from 'undici'
+import { request, type Dispatcher } from 'undici'
+import { Answer } from '../../src/gateway/answer.ts'
 import { createGateway } from '../../src/gateway/index.ts'
+import { gatewayPolicy } from '../../src/gateway/options.ts'
 import { createClient, OptionError } from '../../src/index.ts'
 import { closing, eventually, inTime, settle } from '../support/check.ts'
 import { startPeer } from '../support/dispatching.ts'
 import { ask, startGateway, talk } from '../support/gateway-under-test.ts'
 import { closeDelimited, startHostile } from '../support/hostile.ts'
-import { echo, hold, startServer, status, stream, type Echo } from '../support/server.ts'
+import { echo, hold, listen, startServer, status, stream, type Echo } from '../support/server.ts'
 
 const seen = (text: string): Echo => JSON.parse(text) as Echo
 
@@ -211,6 +213,37 @@ suite('a gateway passes answers on', () => {
     await eventually(() => gateway.inFlight() === 0)
     ok(taken < 1_000, `${taken} chunks were taken by nobody`)
     deepEqual([gateway.errors, gateway.client.upstream('up').snapshot().endpoints[0]?.failureRate], [[], 0])
+  })
+
+  test('and what is left of them when the upstream is done does not wait for ever either', async t => {
+    const server = await closing(t, startServer(status(200, {}, 'x'.repeat(60_000))))
+    const gateway = await closing(t, startGateway(server.url, { clientTimeout: 100 }))
+    const socket = connect(gateway.port, '127.0.0.1').on('error', () => {})
+    t.after(() => { socket.destroy() })
+    // All together more than the system takes for a client that reads none of it.
+    socket.pause().write('GET / HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(200))
+    await eventually(() => gateway.connections() === 1)
+    await eventually(() => gateway.connections() === 0, { within: 5_000 })
+    deepEqual([gateway.inFlight(), gateway.errors], [0, []])
+  })
+
+  test('but none with a field that HTTP has no place for', async t => {
+    const server = createServer((req, res) => {
+      const policy = gatewayPolicy({ upstream: 'up' })
+      const answer = new Answer({ req, res, policy, upstream: 'up', body: undefined })
+      const controller: Dispatcher.DispatchController = {
+        aborted: false, paused: false, reason: null, rawHeaders: ['x-own', 'a\nb'],
+        abort: reason => { reasons.push(reason) }, pause() {}, resume() {},
+      }
+      answer.onRequestStart(controller)
+      answer.onResponseStart(controller, 200, {})
+      answer.onResponseData(controller, Buffer.from('more'))
+    })
+    const reasons: unknown[] = []
+    const port = await listen(server)
+    t.after(() => { server.close() })
+    const { status: code, headers } = await ask(`http://127.0.0.1:${port}/`)
+    deepEqual([code, headers['proxy-status'], reasons.length], [502, 'breakwater; error=http_protocol_error; next-hop=up', 1])
   })
 
   test('and whoever goes away takes the call along, which nobody holds against the upstream', async t => {

@@ -16,6 +16,8 @@ export interface GatewayUnderTest extends AsyncDisposable {
   readonly errors: unknown[]
   /** Calls in flight at the upstream `up`, as the client sees it. */
   inFlight(): number
+  /** Connections of clients open now. */
+  connections(): number
 }
 
 /** Starts a gateway before one upstream, which is called `up`. */
@@ -27,11 +29,14 @@ export const startGateway = async (
   const gateway = createGateway(client, { upstream: 'up', onError: error => { errors.push(error) }, ...options })
   const server = createServer(gateway).on('upgrade', gateway.upgrade)
   const sockets = new Set<Socket>()
-  server.on('connection', socket => sockets.add(socket.on('error', () => {})))
+  server.on('connection', socket => {
+    sockets.add(socket.on('error', () => {}).once('close', () => sockets.delete(socket)))
+  })
   const port = await listen(server)
   return {
     url: `http://127.0.0.1:${port}`, port, client, gateway, errors,
     inFlight: () => client.upstream('up').snapshot().endpoints[0]?.inFlight ?? 0,
+    connections: () => sockets.size,
     async [Symbol.asyncDispose]() {
       const closed = once(server.close(), 'close')
       for (const socket of sockets) socket.destroy()
