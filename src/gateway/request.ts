@@ -1,20 +1,24 @@
 import type { IncomingMessage } from 'node:http'
 import { OptionError } from '../errors.ts'
 import { forwarded } from './forwarded.ts'
+import type { HeaderFields } from '../options.ts'
 import { endToEnd, type Fields } from './hop-by-hop.ts'
 import type { GatewayPolicy } from './options.ts'
 
 /** What is said anew to the upstream: where the message goes and how long it is. Node has answered `Expect` already. */
 const SAID_ANEW: ReadonlySet<string> = new Set(['host', 'content-length', 'expect'])
 const PATH = /^\/[!-~\x80-\xff]*$/
+/** What leads up in the path, however it is written; browsers resolve it before they send. */
+const DOTS = /^[^?]*[/\\](?:\.|%2e){1,2}(?:[/\\?]|%2f|%5c|$)/i
 
 /**
  * The path of a request, query included; undefined if it has none. The host in an absolute target is not asked for: it must not
- * choose where the request goes.
+ * choose where the request goes. Nor has one with dot segments a path: they would lead out of what `path` or the choice of the
+ * upstream takes it for.
  */
 export function targetOf({ url = '' }: IncomingMessage): string | undefined {
   const path = url.replace(/^https?:\/\/[^/?#]*/i, '').replace(/^(?=$|\?)/, '/')
-  return PATH.test(path) ? path : undefined
+  return PATH.test(path) && !DOTS.test(path) ? path : undefined
 }
 
 /** The path for the upstream. @throws OptionError when the option `path` gives none. */
@@ -26,9 +30,12 @@ export function pathFor(path: string, req: IncomingMessage, policy: GatewayPolic
   return made
 }
 
-/** The header for the upstream. undici frames the body: with the length it has, or in chunks. */
-export function headerFor(req: IncomingMessage, { forwarded: mode, via }: GatewayPolicy): Fields {
-  const fields = forwarded(endToEnd(req.rawHeaders, SAID_ANEW), req, mode)
+/**
+ * The header for the upstream. undici frames the body: with the length it has, or in chunks. What the upstream's own options set
+ * is not the client's to say: it may be a credential of the service.
+ */
+export function headerFor(req: IncomingMessage, { forwarded: mode, via }: GatewayPolicy, own: HeaderFields = {}): Fields {
+  const fields = forwarded(endToEnd(req.rawHeaders, new Set([...SAID_ANEW, ...Object.keys(own)])), req, mode)
   const { 'content-length': length, 'transfer-encoding': coding } = req.headers
   if (coding === undefined && length !== undefined) fields.push('content-length', length)
   fields.push('via', `${req.httpVersion} ${via}`)

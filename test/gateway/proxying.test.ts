@@ -29,6 +29,14 @@ suite('a gateway passes requests on', () => {
     equal(answer.headers['proxy-status'], undefined)
   })
 
+  test('with the fields that its options set for the upstream, whatever the request says of them', async t => {
+    const server = await closing(t, startServer(echo))
+    const own = { upstreams: { up: { url: server.url, headers: { authorization: 'of the service' } } } }
+    const gateway = await closing(t, startGateway(server.url, {}, own))
+    const { headers } = seen((await ask(gateway.url, { headers: { authorization: 'of the client', 'x-own': 'yes' } })).text)
+    deepEqual([headers.authorization, headers['x-own']], ['of the service', 'yes'])
+  })
+
   test('and tells who asked, whatever the request says of it', async t => {
     const server = await closing(t, startServer(echo))
     const gateway = await closing(t, startGateway(server.url))
