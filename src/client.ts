@@ -4,7 +4,7 @@ import { Directory } from './directory.ts'
 import { ClientDispatcher } from './dispatcher.ts'
 import { fetchOver } from './fetch.ts'
 import type { Explanation } from './explain.ts'
-import { checkClient, DEFAULTS, type ClientOptions, type UpstreamOptions } from './options.ts'
+import { checkClient, DEFAULTS, type ClientOptions, type Policy, type UpstreamOptions } from './options.ts'
 import type { Reply } from './reply.ts'
 import { requestOf, type CallOptions } from './request.ts'
 import { Sender } from './sender.ts'
@@ -99,6 +99,11 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
    */
   explain(url: string | URL): Explanation {
     return this.#directory.explain(split(url).origin)
+  }
+
+  /** The policy that applies to an origin now. @internal */
+  policyOf(origin: string): Policy {
+    return this.#directory.policyOf(origin)
   }
 
   /** Every upstream the client knows now. */

@@ -89,8 +89,7 @@ export class Desk {
       upstream.ended()
       this.#gone(gone)
     })
-    upstream.active++
-    upstream.lastUsed = now
+    upstream.began(now)
     this.#underWay.add(passage)
     try {
       return endpoint.pool.pass(asked, passage, policy.headers, now)

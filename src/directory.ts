@@ -2,7 +2,7 @@ import type { Env } from './clock.ts'
 import { LimitExceededError, OptionError } from './errors.ts'
 import { tellRefused } from './events.ts'
 import { explanation, type Explanation } from './explain.ts'
-import { checkUpstream, DEFAULTS, refuse, type ClientOptions, type UpstreamOptions } from './options.ts'
+import { checkUpstream, DEFAULTS, refuse, type ClientOptions, type Policy, type UpstreamOptions } from './options.ts'
 import { sourceOf } from './origins.ts'
 import { Policies, type PolicySource } from './policies.ts'
 import { mergeOptions } from './policy/resolve.ts'
@@ -87,6 +87,11 @@ export class Directory {
     entry.options = merged
     entry.source = source
     entry.upstream.tune(source.policy)
+  }
+
+  /** The policy that applies to an origin now. */
+  policyOf(origin: string): Policy {
+    return this.known(origin)?.policy ?? this.#policies.forOrigin(origin).policy
   }
 
   /** What would happen to a call of an origin, and why. */

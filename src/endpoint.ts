@@ -83,6 +83,11 @@ export class Endpoints {
     return false
   }
 
+  /** Whether a call would be refused now: no endpoint admits it, nor will one in a moment. */
+  isShut(now: number): boolean {
+    return !this.admits(now) && !this.isOpening(now)
+  }
+
   /** The refusal by the endpoint that will open first; as demand for a probe the call counts for one of them, in turns. */
   refuse(trace: Trace, now: number): CircuitOpenError {
     const { all } = this

@@ -17,10 +17,7 @@ export type Perform = (upstream: Upstream, target: string, request: Request, str
 export const perform: Perform = (upstream, target, request, streamed, env) => {
   const trace = new Trace(upstream.name, request.method, target, env.clock.now())
   // Nothing is made, armed or awaited for a call that no endpoint would admit, now or in a moment.
-  const { endpoints } = upstream
-  if (!endpoints.admits(trace.startedAt) && !endpoints.isOpening(trace.startedAt)) {
-    return rejected(refusal(upstream, trace, env))
-  }
+  if (upstream.endpoints.isShut(trace.startedAt)) return rejected(refusal(upstream, trace, env))
 
   const call = callOf(upstream.policy, target, request, streamed, trace)
   announce(trace, env)

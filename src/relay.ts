@@ -15,8 +15,7 @@ import type { Upstream } from './upstream.ts'
 export function relay(upstream: Upstream, relayed: Relay, env: Env): boolean {
   const { asked: { method }, asked } = relayed
   const trace = new Trace(upstream.name, method.toUpperCase(), pathOf(asked), env.clock.now())
-  const { endpoints } = upstream
-  if (!endpoints.admits(trace.startedAt) && !endpoints.isOpening(trace.startedAt)) {
+  if (upstream.endpoints.isShut(trace.startedAt)) {
     relayed.fail(refusal(upstream, trace, env))
     return false
   }

@@ -84,9 +84,14 @@ export class Upstream {
 
   /** Sends a call down the layers. */
   send(call: Call): Promise<Reply> {
-    this.active++
-    this.lastUsed = call.startedAt
+    this.began(call.startedAt)
     return this.#send(call)
+  }
+
+  /** Counts a call that has begun. */
+  began(at: number): void {
+    this.active++
+    this.lastUsed = at
   }
 
   /** Counts a call that has ended. */

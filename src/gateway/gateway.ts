@@ -61,7 +61,7 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
         return true
       }
       const path = pathFor(target, req, policy)
-      const headers = headerFor(req, policy, client.explain(destination.origin).policy.headers)
+      const headers = headerFor(req, policy, client.policyOf(destination.origin).headers)
       const body = bodyOf(req)
       const errand = { req, res, policy, upstream, body }
       const asked = { origin: destination.origin, path, method: req.method as Dispatcher.HttpMethod, headers }
