@@ -7,6 +7,7 @@ import {
 import type { Dispatcher } from 'undici'
 import { closing, eventually } from './support/check.ts'
 import { testEnv } from './support/clock.ts'
+import { learnLatency, numberAttempts, slowFirst } from './support/hedging.ts'
 import { byPath, hold, inTurn, json, startServer, status, type Handler, type TestServer } from './support/server.ts'
 
 type Context = Parameters<typeof closing>[0]
@@ -90,13 +91,9 @@ describe('events', () => {
   })
 
   test('tell of a second attempt beside a slow one, and which of the two was given up', async t => {
-    let held = false
-    const [client] = await setUp(t, (request, response) => {
-      // Those before it may be hedged, too, where the machine is slow.
-      if (request.url === '/slow' && !held) held = true
-      else void json({})(request, response)
-    }, { hedge: { minimumCalls: 1 } })
-    for (let call = 0; call < 10; call++) await client.upstream('api').get('/')
+    const [client] = await setUp(t, slowFirst, { hedge: { minimumCalls: 1 } })
+    numberAttempts(t)
+    await learnLatency(() => client.upstream('api').get('/'))
     const seen = record(t, 'hedge', 'attemptEnd')
     equal((await client.upstream('api').get('/slow')).attempts, 2)
     await eventually(() => seen.length === 3)

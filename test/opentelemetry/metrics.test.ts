@@ -5,22 +5,15 @@ import { createClient, OptionError, type Client, type ClientOptions } from '../.
 import { instrument, type OpenTelemetryOptions } from '../../src/opentelemetry/index.ts'
 import { ALL } from '../../src/telemetry/instruments.ts'
 import { closing, eventually } from '../support/check.ts'
-import { startSdk, type Sdk } from '../support/otel-sdk.ts'
-import { hold, inTurn, json, startServer, status, type Handler, type TestServer } from '../support/server.ts'
+import { failure } from '../support/failure.ts'
+import { learnLatency, numberAttempts, slowFirst } from '../support/hedging.ts'
+import { instrumented, startSdk } from '../support/otel-sdk.ts'
+import { hold, inTurn, json, startServer, status, type Handler } from '../support/server.ts'
 
-const setUp = async (
+const setUp = (
   t: TestContext, handler: Handler = json({}), options: ClientOptions = {}, more: OpenTelemetryOptions = {},
-): Promise<[client: Client, server: TestServer, sdk: Sdk]> => {
-  const sdk = startSdk(t)
-  const server = await closing(t, startServer(handler))
-  const client = await closing(t, createClient({ name: 'c', upstreams: { api: { url: server.url } }, ...options }))
-  t.after(instrument(client, { meterProvider: sdk.meterProvider, tracerProvider: false, ...more }).close)
-  return [client, server, sdk]
-}
-const failed = (run: PromiseLike<unknown>): PromiseLike<unknown> => run.then(
-  () => { throw new Error('it should have failed') },
-  (error: unknown) => error,
-)
+): ReturnType<typeof instrumented> =>
+  instrumented(t, handler, options, ({ meterProvider }) => ({ meterProvider, tracerProvider: false, ...more }))
 const countsOf = (points: [object, unknown][]): unknown[] => points.map(([attributes, value]) =>
   [attributes, (value as { count: number }).count])
 
@@ -46,7 +39,7 @@ describe('metrics', () => {
 
   test('an attempt without a reply has the code of its error', async t => {
     const [client, , { points }] = await setUp(t, json({}), { upstreams: { api: { url: 'http://127.0.0.1:1' } }, retry: false })
-    await failed(client.upstream('api').get('/'))
+    await failure(client.upstream('api').get('/'), Error)
     deepEqual(countsOf(await points('http.client.request.duration')), [[{
       'http.request.method': 'GET', 'server.address': '127.0.0.1', 'server.port': 1, 'url.scheme': 'http',
       'error.type': 'ERR_CONNECTION',
@@ -55,7 +48,7 @@ describe('metrics', () => {
 
   test('breakwater counts calls, refusals and the like, with labels as Prometheus has them', async t => {
     const [client, server, { points }] = await setUp(t, status(502), { retry: false, breaker: { consecutive: 2 } })
-    for (let call = 0; call < 3; call++) await failed(client.upstream('api').get('/'))
+    for (let call = 0; call < 3; call++) await failure(client.upstream('api').get('/'), Error)
     deepEqual(await points('breakwater.calls'), [
       [{ upstream: 'api', method: 'GET', status: '502', error: 'ERR_STATUS' }, 2],
       [{ upstream: 'api', method: 'GET', error: 'ERR_CIRCUIT_OPEN' }, 1],
@@ -86,15 +79,15 @@ describe('metrics', () => {
   })
 
   test('every instrument is there, as it is documented', async t => {
-    const gate = hold()
-    const slow = await closing(t, startServer(inTurn(json({}), gate.handler, json({}))))
+    const slow = await closing(t, startServer(slowFirst))
+    numberAttempts(t)
     const [client, , { metric }] = await setUp(t, status(502), {
       retry: { limit: 1, backoff: 0 }, breaker: { consecutive: 2 }, hedge: { minimumCalls: 1 }, coalesce: true,
     })
-    // The second is held, and hedged.
-    for (let call = 0; call < 2; call++) await client.get(slow.url)
+    await learnLatency(() => client.get(slow.url))
+    await client.get(`${slow.url}/slow`)
     await Promise.all([client.get(slow.url), client.get(slow.url)])
-    for (let call = 0; call < 2; call++) await failed(client.upstream('api').get('/'))
+    for (let call = 0; call < 2; call++) await failure(client.upstream('api').get('/'), Error)
     await client.upstream('api').get('/', { fallback: () => ({ json: [] }) })
     for (const { name, unit, help } of ALL) {
       const descriptor = (await metric(name))?.descriptor

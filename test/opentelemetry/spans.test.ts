@@ -3,27 +3,20 @@ import { describe, test, type TestContext } from 'node:test'
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AlwaysOffSampler, type ReadableSpan } from '@opentelemetry/sdk-trace'
 import {
-  channels, createClient, type AttemptStartEvent, type Client, type ClientOptions, type EventChannel,
+  channels, createClient, type AttemptStartEvent, type ClientOptions, type EventChannel,
 } from '../../src/index.ts'
 import { instrument, type OpenTelemetryOptions } from '../../src/opentelemetry/index.ts'
 import { closing, eventually } from '../support/check.ts'
-import { startSdk, type Sdk } from '../support/otel-sdk.ts'
-import { byPath, hold, inTurn, json, startServer, status, stream, type Handler, type TestServer } from '../support/server.ts'
+import { failure } from '../support/failure.ts'
+import { learnLatency, numberAttempts, slowFirst } from '../support/hedging.ts'
+import { instrumented, startSdk } from '../support/otel-sdk.ts'
+import { byPath, hold, inTurn, json, startServer, status, stream, type Handler } from '../support/server.ts'
 
-const setUp = async (
+const setUp = (
   t: TestContext, handler: Handler = json({}), options: ClientOptions = {}, more: OpenTelemetryOptions = {},
-): Promise<[client: Client, server: TestServer, sdk: Sdk]> => {
-  const sdk = startSdk(t)
-  const server = await closing(t, startServer(handler))
-  const client = await closing(t, createClient({ name: 'c', upstreams: { api: { url: server.url } }, ...options }))
-  const { tracerProvider, propagator } = sdk
-  t.after(instrument(client, { tracerProvider, propagator, meterProvider: false, ...more }).close)
-  return [client, server, sdk]
-}
-const failed = (run: PromiseLike<unknown>): PromiseLike<unknown> => run.then(
-  () => { throw new Error('it should have failed') },
-  (error: unknown) => error,
-)
+): ReturnType<typeof instrumented> =>
+  instrumented(t, handler, options, ({ tracerProvider, propagator }) =>
+    ({ tracerProvider, propagator, meterProvider: false, ...more }))
 const told = ({ name, kind, status: { code }, attributes }: ReadableSpan): object => ({ name, kind, code, attributes })
 const OK = SpanStatusCode.UNSET
 const { ERROR } = SpanStatusCode
@@ -54,11 +47,12 @@ describe('spans', () => {
   })
 
   test('a hedged call has two attempts at once, of which the slower one is no failure', async t => {
-    const gate = hold()
-    const [client, , { spans }] = await setUp(t, inTurn(json({}), gate.handler, json({})), { hedge: { minimumCalls: 1 } })
-    await client.upstream('api').get('/')
-    await client.upstream('api').get('/')
-    const attempts = spans().slice(2).map(({ kind, attributes, status: { code } }) =>
+    const [client, , { spans }] = await setUp(t, slowFirst, { hedge: { minimumCalls: 1 } })
+    numberAttempts(t)
+    await learnLatency(() => client.upstream('api').get('/'))
+    const before = spans().length
+    await client.upstream('api').get('/slow')
+    const attempts = spans().slice(before).map(({ kind, attributes, status: { code } }) =>
       [kind, attributes['http.request.resend_count'], attributes['error.type'], code])
     deepEqual(attempts, [
       [SpanKind.CLIENT, 1, undefined, OK], [SpanKind.CLIENT, undefined, 'superseded', OK],
@@ -127,20 +121,20 @@ describe('spans', () => {
     const api = client.upstream('api')
     const last = (): unknown[] => spans().slice(-2).map(({ attributes, status: { code } }) => [attributes['error.type'], code])
 
-    await failed(api.get('/'))
+    await failure(api.get('/'), Error)
     deepEqual(last(), [['404', ERROR], ['404', ERROR]])
     await api.get('/', { throwOnStatus: false })
     deepEqual(last(), [['404', ERROR], ['404', OK]], 'the caller had said that it is none of the call')
 
     const controller = new AbortController()
-    const aborted = failed(api.get('/hold', { signal: controller.signal }))
+    const aborted = failure(api.get('/hold', { signal: controller.signal }), Error)
     await eventually(() => gate.waiting === 1)
     controller.abort()
     await aborted
     deepEqual(last(), [['aborted', ERROR], ['aborted', ERROR]])
 
     await eventually(() => gate.waiting === 0)
-    const reset = failed(api.get('/hold'))
+    const reset = failure(api.get('/hold'), Error)
     await eventually(() => gate.waiting === 1)
     server.resetConnections()
     await reset
@@ -150,7 +144,7 @@ describe('spans', () => {
   test('a refused call has a span and no attempt', async t => {
     const [client, , { spans }] = await setUp(t)
     client.upstream('api').isolate()
-    await failed(client.upstream('api').get('/'))
+    await failure(client.upstream('api').get('/'), Error)
     deepEqual(spans().map(({ name, attributes, status: { code } }) => [name, attributes['error.type'], code]), [
       ['GET api', 'ERR_CIRCUIT_OPEN', ERROR],
     ])
@@ -158,7 +152,7 @@ describe('spans', () => {
 
   test('says why there was no further attempt', async t => {
     const [client, , { spans }] = await setUp(t, status(503))
-    await failed(client.upstream('api').post('/'))
+    await failure(client.upstream('api').post('/'), Error)
     equal(spans().at(-1)!.attributes['breakwater.retry.stopped'], 'not repeatable')
   })
 

@@ -5,6 +5,7 @@ import { createClient, OptionError, type Client, type ClientOptions } from '../.
 import { prometheusMetrics, type PrometheusOptions } from '../../src/prometheus/index.ts'
 import { ALL, prometheusName } from '../../src/telemetry/instruments.ts'
 import { closing, eventually } from '../support/check.ts'
+import { failure } from '../support/failure.ts'
 import { byPath, hold, inTurn, json, startServer, status, type TestServer } from '../support/server.ts'
 
 interface Setup {
@@ -35,10 +36,6 @@ const setUp = async (
   const text = (): Promise<string> => register.metrics()
   return { client, server, register, text, read: async name => seriesOf(await text(), name) }
 }
-const failed = (run: PromiseLike<unknown>): PromiseLike<unknown> => run.then(
-  () => { throw new Error('it should have failed') },
-  (error: unknown) => error,
-)
 
 describe('prometheusMetrics', () => {
   test('counts calls, attempts and retries as they end', async t => {
@@ -77,10 +74,10 @@ describe('prometheusMetrics', () => {
     const controller = new AbortController()
     controller.abort()
     const api = client.upstream('api')
-    await failed(api.get('/'))
-    await failed(api.get('/busy'))
+    await failure(api.get('/'), Error)
+    await failure(api.get('/busy'), Error)
     await api.get('/', { throwOnStatus: false })
-    await failed(api.get('/', { signal: controller.signal }))
+    await failure(api.get('/', { signal: controller.signal }), Error)
     deepEqual(await read('breakwater_calls_total'), {
       'upstream="api",method="GET",status="500",error="ERR_STATUS"': 1,
       'upstream="api",method="GET",status="429",error="ERR_STATUS"': 1,
@@ -96,7 +93,7 @@ describe('prometheusMetrics', () => {
   test('counts refusals by their code, and shows the circuit', async t => {
     const { client, server, read } = await setUp(t, status(502), { retry: false, breaker: { consecutive: 2 } })
     const api = client.upstream('api')
-    for (let call = 0; call < 5; call++) await failed(api.get('/'))
+    for (let call = 0; call < 5; call++) await failure(api.get('/'), Error)
     deepEqual(await read('breakwater_refused_total'), { 'upstream="api",error="ERR_CIRCUIT_OPEN"': 3 })
     const endpoint = `upstream="api",endpoint="${server.url}"`
     deepEqual(await read('breakwater_circuit_changes_total'), { [`${endpoint},to="open"`]: 1 })
@@ -144,7 +141,7 @@ describe('prometheusMetrics', () => {
     const { client, text } = await setUp(t, status(502), { maxUpstreams: 1, retry: false })
     const [one, two] = [await closing(t, startServer()), await closing(t, startServer())]
     await client.get(one.url)
-    await failed(client.upstream('api').get('/'))
+    await failure(client.upstream('api').get('/'), Error)
     ok((await text()).includes(one.url))
     await client.get(two.url)
     await eventually(async () => !(await text()).includes(one.url), { what: 'the series of the first are gone' })
@@ -176,7 +173,7 @@ describe('prometheusMetrics', () => {
     const { client, server, read } = await setUp(t, gate.handler, { maxUpstreams: 1, upstreams: {} })
     const busy = client.get(server.url)
     await eventually(() => gate.waiting === 1)
-    for (let port = 1; port < 20; port++) await failed(client.get(`http://127.0.0.1:${port}/`))
+    for (let port = 1; port < 20; port++) await failure(client.get(`http://127.0.0.1:${port}/`), Error)
     deepEqual(await read('breakwater_refused_total'), { 'upstream="other",error="ERR_LIMIT_EXCEEDED",kind="upstreams"': 19 })
     gate.release()
     await busy

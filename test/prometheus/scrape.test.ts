@@ -6,8 +6,9 @@ import { prometheusMetrics } from '../../src/prometheus/index.ts'
 import { closing, eventually } from '../support/check.ts'
 import { dashboardQueries, recordedNames, RULES } from '../observability/files.ts'
 import { failure } from '../support/failure.ts'
+import { learnLatency, numberAttempts, slowFirst } from '../support/hedging.ts'
 import { prometheusMissing, startPrometheus } from '../support/prometheus.ts'
-import { byPath, hold, inTurn, json, startServer, status } from '../support/server.ts'
+import { byPath, json, startServer, status } from '../support/server.ts'
 
 const missing = prometheusMissing()
 if (missing !== false) console.log(`skipped: ${missing}`)
@@ -56,8 +57,8 @@ suite('a real Prometheus', { skip: process.env['CI'] === 'true' ? false : missin
 
   test('has something to show in every panel of the dashboard, and evaluates every rule', async t => {
     const server = await closing(t, startServer(byPath({ '/bad': status(503), '/': json({}) })))
-    const gate = hold()
-    const lagging = await closing(t, startServer(inTurn(json({}), gate.handler, json({}))))
+    const lagging = await closing(t, startServer(slowFirst))
+    numberAttempts(t)
     const other = await closing(t, startServer(byPath({ '/bad': status(503), '/': json({}) })))
     const upstreams = {
       lagging: { url: lagging.url, hedge: { minimumCalls: 1 } },
@@ -70,7 +71,8 @@ suite('a real Prometheus', { skip: process.env['CI'] === 'true' ? false : missin
     t.after(prometheusMetrics(client, { register }).close)
     const exporter = await closing(t, startServer(async (_, response) => { response.end(await register.metrics()) }))
     const prometheus = await closing(t, startPrometheus({ target: exporter.url, rules: [RULES] }))
-    for (let call = 0; call < 2; call++) await client.upstream('lagging').get('/')
+    await learnLatency(() => client.upstream('lagging').get('/'))
+    await client.upstream('lagging').get('/slow')
     // Rates need a while: until every expression has a value there are calls of each kind.
     const waiting = new Set(dashboardQueries.map(({ expr }) => expr))
     await eventually(async () => {

@@ -6,6 +6,10 @@ import {
   InMemorySpanExporter, SimpleSpanProcessor, TracerProvider, type ReadableSpan, type Sampler,
 } from '@opentelemetry/sdk-trace'
 import type { TestContext } from 'node:test'
+import { createClient, type Client, type ClientOptions } from '../../src/index.ts'
+import { instrument, type OpenTelemetryOptions } from '../../src/opentelemetry/index.ts'
+import { closing } from './check.ts'
+import { startServer, type Handler, type TestServer } from './server.ts'
 
 class Reader extends MetricReader {
   protected override async onForceFlush(): Promise<void> {}
@@ -53,4 +57,15 @@ export const startSdk = (t: TestContext, sampler?: Sampler): Sdk => {
       return (found?.dataPoints ?? []).map(({ attributes: { client: _, ...attributes }, value }) => [attributes, value])
     },
   }
+}
+
+/** A client that is called `c`, told of by an SDK, before a server that is its upstream `api`. */
+export const instrumented = async (
+  t: TestContext, handler: Handler, options: ClientOptions, told: (sdk: Sdk) => OpenTelemetryOptions,
+): Promise<[client: Client, server: TestServer, sdk: Sdk]> => {
+  const sdk = startSdk(t)
+  const server = await closing(t, startServer(handler))
+  const client = await closing(t, createClient({ name: 'c', upstreams: { api: { url: server.url } }, ...options }))
+  t.after(instrument(client, told(sdk)).close)
+  return [client, server, sdk]
 }
