@@ -1,3 +1,5 @@
+import { UsualLatency, type Use } from './usual-latency.ts'
+
 /** What an attempt tells about the upstream's capacity; nobody keeps it, so one does for all. */
 export interface Sample {
   /** How long it took, in ms. */
@@ -23,16 +25,12 @@ const TOLERANCE = 2
 const SHRINK = 0.75
 /** How often the usual is looked over, in ms. */
 const SPAN = 500
-/** How fast the usual latency follows a rise, per span. */
-const RISE = 1.05
-/** How fast the least latency of the last minutes is forgotten, per span. */
-const FORGET = 1.005
-/** How many spans there are between two drains. */
-const DRAIN_EVERY = 10
+/** How much each reply counts in the latency of late. */
+const WEIGHT = 0.25
 /** With so much of it in use the limit is what holds calls back. */
 const FULL = 0.9
-/** A latency that many times the usual is more than noise. */
-const SLOWER = 1.5
+/** How much of that it is left with while the usual is measured: with all of it, a queue would stay as it is. */
+const DRAIN = 0.8
 /** How much more than Little's law asks for is left to an upstream that drops. */
 const HEADROOM = 1.5
 
@@ -51,24 +49,18 @@ const HEADROOM = 1.5
 export class AdaptiveLimit {
   #max: number
   #limit: number
-  /** The usual latency, which falls at once and rises slowly. */
-  #usual = 0
+  readonly #usual = new UsualLatency()
+  /** The latency of the last few good replies. */
+  #recent = 0
   #shrunkAt = -Infinity
   /** When a good reply last came. */
   #goodAt = -Infinity
   #spanAt = 0
-  /** In this span: good replies, their least latency, the most in flight. */
+  /** In this span: good replies, and the most in flight. */
   #good = 0
-  #least = Infinity
   #peak = 0
   /** Good replies per ms in the last span. */
   #rate = 0
-  /** The least latency of the last minutes. */
-  #floor = 0
-  /** Whether it is held down in this span, to see how long the upstream takes without a queue of ours. */
-  #draining = false
-  /** Spans since the last such. */
-  #spans = 0
 
   /** @param max - the limit is never above it. */
   constructor(max: number) {
@@ -83,7 +75,7 @@ export class AdaptiveLimit {
 
   /** The usual latency in ms; 0 while nothing is known. */
   get usual(): number {
-    return this.#usual
+    return this.#usual.value
   }
 
   /** Takes a new bound. */
@@ -92,19 +84,23 @@ export class AdaptiveLimit {
     this.#limit = Math.min(this.#limit, max)
   }
 
-  /** Takes in the outcome of an attempt. */
-  record({ latency, deadline, inFlight, healthy, dropped }: Sample, now: number): void {
+  /** Takes in the outcome of an attempt. @returns whether there is a queue, or worse. */
+  record({ latency, deadline, inFlight, healthy, dropped }: Sample, now: number): boolean {
     if (now - this.#spanAt >= SPAN) this.#endSpan(now)
     this.#peak = Math.max(this.#peak, inFlight)
     if (healthy) {
       this.#goodAt = now
       this.#good++
-      this.#least = Math.min(this.#least, latency)
-      if (this.#usual === 0 || latency < this.#usual) this.#usual = latency
+      this.#recent += (latency - this.#recent) * (this.#recent === 0 ? 1 : WEIGHT)
+      this.#usual.record(latency, now)
     }
-    if (dropped || latency > Math.max(LATE * deadline, TOLERANCE * this.#usual)) this.#shrink(latency, now)
+    const tolerated = TOLERANCE * this.usual
+    const isLate = dropped || latency > Math.max(LATE * deadline, tolerated)
+    const isQuick = Math.min(latency, this.#recent) <= tolerated
+    if (isLate) this.#shrink(latency, now)
     // Growth that nobody asks for would only be found wrong when it is needed.
-    else if (healthy && !this.#draining && inFlight >= this.#limit / 2 && latency <= TOLERANCE * this.#usual) this.#grow()
+    else if (healthy && isQuick && !this.#usual.isMeasured && inFlight >= this.#limit / 2) this.#grow()
+    return isLate || (healthy && !isQuick)
   }
 
   #grow(): void {
@@ -115,38 +111,30 @@ export class AdaptiveLimit {
     // What was in flight when it shrank will still come back slow: that is the same news.
     if (now - this.#shrunkAt < latency) return
     this.#shrunkAt = now
-    const needed = HEADROOM * this.#rate * this.#usual
+    const needed = HEADROOM * this.#rate * this.usual
     // If it is late and nothing has come back well since it was sent, all that was sent after it hangs as well.
-    const isSilent = this.#usual > 0 && latency > TOLERANCE * this.#usual && now - this.#goodAt >= latency
+    const isSilent = this.usual > 0 && latency > TOLERANCE * this.usual && now - this.#goodAt >= latency
     this.#limit = Math.max(1, Math.min(this.#limit, Math.max(needed, isSilent ? 0 : this.#limit * SHRINK)))
-  }
-
-  /**
-   * A rise of the least latency may be the upstream's, or our own queue before it. So now and then all that the good replies do
-   * not need is let go of for a span, as BBR does to find the round trip without a queue (Cardwell et al., CACM 2017): if the
-   * queue was ours, the usual is found again.
-   */
-  #learnUsual(): void {
-    this.#floor = Math.min(this.#least, (this.#floor || this.#usual) * FORGET)
-    // No more than that: what is left over would be a queue again, and the least latency would rise with it.
-    const needed = this.#rate * this.#floor
-    const mayBeOurs = this.#least > SLOWER * this.#usual && this.#peak >= FULL * this.#limit
-    this.#draining = false
-    this.#spans++
-    if (mayBeOurs && this.#spans >= DRAIN_EVERY && this.#limit > SLOWER * Math.max(1, needed)) {
-      this.#draining = true
-      this.#spans = 0
-      this.#limit = Math.max(1, needed)
-    } else this.#usual = Math.min(this.#least, this.#usual * RISE)
   }
 
   #endSpan(now: number): void {
     this.#rate = this.#good / (now - this.#spanAt)
-    if (this.#good > 0) this.#learnUsual()
+    this.#usual.endSpan(this.#use, now)
     const used = Math.max(RESERVE, 2 * this.#peak)
     if (this.#peak > 0 && this.#limit > used) this.#limit = Math.max(used, this.#limit * SHRINK)
+    if (this.#usual.isMeasured) this.#limit = Math.min(this.#limit, DRAIN * this.#needed)
     this.#spanAt = now
     this.#good = this.#peak = 0
-    this.#least = Infinity
+  }
+
+  /** What the good replies need, if nothing waits: their rate times their latency (Little's law). */
+  get #needed(): number {
+    return Math.max(1, this.#rate * this.#usual.lowest)
+  }
+
+  get #use(): Use {
+    // With no more than is needed there is no queue of ours.
+    if (this.#peak >= FULL * this.#limit && this.#limit > HEADROOM * this.#needed) return 'all'
+    return this.#peak < this.#limit / 2 ? 'little' : 'some'
   }
 }

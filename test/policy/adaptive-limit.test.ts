@@ -2,11 +2,14 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { AdaptiveLimit, type Sample } from '../../src/policy/adaptive-limit.ts'
+import { seededRandom } from '../support/clock.ts'
 
 const good = (latency: number, inFlight: number): Sample => ({ latency, inFlight, deadline: 500, healthy: true, dropped: false })
 const dropped = (inFlight: number): Sample => ({ latency: 500, inFlight, deadline: 500, healthy: false, dropped: true })
 
 interface Drive {
+  /** Chance, for a service time that varies: drawn from an exponential distribution of the same mean. */
+  readonly random?: () => number
   readonly workers: number
   readonly demand: number
   readonly from: number
@@ -17,11 +20,12 @@ interface Drive {
  * A model upstream in virtual time: `workers` at 20 ms each with a queue in front, and demand that takes every permit up to
  * `demand`. Runs for `ms` from `from` and gives the limit at the end.
  */
-function drive(limit: AdaptiveLimit, { workers, demand, from, ms }: Drive): number {
+function drive(limit: AdaptiveLimit, { workers, demand, from, ms, random }: Drive): number {
   for (let now = from; now < from + ms;) {
     const inFlight = Math.min(limit.limit, demand)
-    const latency = 20 * Math.max(1, inFlight / workers)
-    now += latency / inFlight
+    const service = random === undefined ? 20 : -Math.log(1 - random()) * 20
+    const latency = service + 20 * Math.max(0, inFlight / workers - 1)
+    now += 20 * Math.max(1, inFlight / workers) / inFlight
     limit.record(latency > 500 ? dropped(inFlight) : good(latency, inFlight), now)
   }
   return limit.limit
@@ -67,6 +71,43 @@ suite('an adaptive limit', () => {
       ok(now >= 20 && now <= 70, `${now} calls for 20 workers at ${from} ms`)
     }
     ok(limit.usual < 40, `the usual is ${limit.usual} ms`)
+  })
+
+  test('does not creep up in an overload of an hour, whether it began in it or not', () => {
+    const limit = new AdaptiveLimit(256)
+    for (let from = 0; from < 3_600_000; from += 10_000) {
+      const now = drive(limit, { workers: 20, demand: 1_000, from, ms: 10_000 })
+      // Fewer than 20 for the moment in which it measures.
+      ok(now >= 12 && now <= 120, `${now} calls for 20 workers at ${from} ms`)
+    }
+  })
+
+  suite('with service times that vary', () => {
+    const random = seededRandom(11)
+    const calm = (): AdaptiveLimit => {
+      const limit = new AdaptiveLimit(256)
+      drive(limit, { workers: 20, demand: 14, from: 0, ms: 10_000, random })
+      return limit
+    }
+
+    test('takes their mean for usual, not the least of them', () => {
+      const { usual } = calm()
+      ok(usual > 15 && usual < 24, `the usual is ${usual} ms`)
+    })
+
+    test('grows back after a brown-out within a quarter of a second', () => {
+      const limit = calm()
+      ok(drive(limit, { workers: 2, demand: 1_000, from: 10_000, ms: 5_000, random }) <= 30)
+      ok(drive(limit, { workers: 20, demand: 14, from: 15_000, ms: 250, random }) >= 14)
+    })
+
+    test('keeps everything in use in an overload that lasts', () => {
+      const limit = calm()
+      for (let from = 10_000; from < 130_000; from += 1_000) {
+        const now = drive(limit, { workers: 20, demand: 1_000, from, ms: 1_000, random })
+        ok(now >= 12 && now <= 150, `${now} calls for 20 workers at ${from} ms`)
+      }
+    })
   })
 
   test('follows an upstream that has become slower, at first by and by', () => {
