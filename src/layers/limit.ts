@@ -28,15 +28,16 @@ export const limit = (env: Env, capacity: Limit, door: Doorkeeper): Layer => nex
   const sample: Sample = { latency: 0, deadline: 0, inFlight: 0, healthy: false, dropped: false }
   const ended: Ended = (call, reply, error) => {
     const now = env.clock.now()
-    // What this process's own standing still has added to the latency means nothing, and a probe does not ask for capacity.
-    if (env.clock.stalledAt < call.attemptAt && call.admission >= 0) {
+    // What this process's own standing still has added to the latency means nothing.
+    if (env.clock.stalledAt < call.attemptAt) {
       // A streamed body is as slow as its reader: its headers count.
       sample.latency = call.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
       sample.deadline = call.deadline
       sample.inFlight = permits.taken
       sample.healthy = error === undefined && reply?.verdict === 'healthy'
       sample.dropped = reply?.verdict === 'throttled' || (error instanceof TimeoutError && error.verdict !== 'none')
-      capacity.learn(sample, now)
+      if (call.admission < 0) capacity.probed(sample, now)
+      else capacity.learn(sample, now)
     }
     permits.release(now)
   }
@@ -55,8 +56,8 @@ export const limit = (env: Env, capacity: Limit, door: Doorkeeper): Layer => nex
     if (policy === false) return next(call)
     if (admits && permits.take()) return atEnd(next(call), call, ended)
     if (policy.queue === 0) return rejected(refusal(call, 'no permit', at, 'permits', permits.max))
-    // What is left when the attempt itself has had its time.
-    const patience = Math.min(policy.queueTimeout, call.deadlineAt - at - capacity.usual)
+    // What is left when the attempt itself has had the time that one takes now.
+    const patience = Math.min(policy.queueTimeout, call.deadlineAt - at - capacity.held)
     const expected = capacity.expectedWait(priority, at)
     if (expected > patience) return rejected(refusal(call, 'no permit in sight', at, 'wait', patience, expected))
     const places = permits.isOverloaded(at) ? Math.min(policy.queue, permits.max) : policy.queue

@@ -13,4 +13,9 @@ export class Latency {
   record(ms: number): void {
     this.#average = this.#average === 0 ? ms : this.#average + WEIGHT * (ms - this.#average)
   }
+
+  /** Takes what was known for void: this is how long it takes now. */
+  restart(ms: number): void {
+    this.#average = ms
+  }
 }

@@ -14,17 +14,16 @@ const NO_QUEUES: readonly Queue[] = []
  * from the bottom.
  *
  * Queues that empty now and then are a burst, and are served in the order of arrival. If they have not been empty for longer
- * than `patience`, that is overload: most of those in them will not be served in time, and serving the oldest first would make it
- * all of them. Then the newest is served first, as it has the most time left (adaptive LIFO, Maurer, "Fail at Scale", ACM Queue
- * 2015), and the oldest makes room.
+ * than there is patience, that is overload: most of those in them will not be served in time, and serving the oldest first would
+ * make it all of them. Then the newest is served first, as it has the most time left (adaptive LIFO, Maurer, "Fail at Scale",
+ * ACM Queue 2015), and the oldest makes room.
  */
 export class Permits {
   /** Permits taken. */
   taken = 0
   /** How many wait. */
   queued = 0
-  /** How long, in ms, the queues may go on without being empty before that is overload. */
-  patience: number = Infinity
+  #patience = Infinity
   /** Asked before each grant: whether those who wait should go on waiting, though there is a permit. */
   isHeld: (now: number) => boolean = never
   #max: number
@@ -42,9 +41,16 @@ export class Permits {
     return this.#max
   }
 
+  /** How long, in ms, the queues may go on without being empty before that is overload; Infinity: that would prove nothing. */
+  setPatience(ms: number, now: number): void {
+    // What has been waited so far proved nothing.
+    if (this.#patience === Infinity) this.#waitingSince = now
+    this.#patience = ms
+  }
+
   /** Whether the queues have been waiting for too long to be a burst. */
   isOverloaded(now: number): boolean {
-    return this.queued > 0 && now - this.#waitingSince > this.patience
+    return this.queued > 0 && now - this.#waitingSince > this.#patience
   }
 
   /** Takes a permit if one is free and nobody waits. */

@@ -18,4 +18,11 @@ suite('the usual latency', () => {
     for (let n = 0; n < 100; n++) latency.record(50)
     ok(Math.abs(latency.usual - 50) < 1, String(latency.usual))
   })
+
+  test('begins anew when what was known is void', () => {
+    const latency = new Latency()
+    for (let n = 0; n < 100; n++) latency.record(1_000)
+    latency.restart(20)
+    equal(latency.usual, 20)
+  })
 })

@@ -144,7 +144,7 @@ suite('permits', () => {
   suite('in overload', () => {
     const overloaded = (): { permits: Permits; log: string[] } => {
       const permits = new Permits(1)
-      permits.patience = 100
+      permits.setPatience(100, 0)
       permits.take()
       const log: string[] = []
       for (const [name, at] of [['a', 0], ['b', 50], ['c', 120]] as const) {
@@ -170,6 +170,16 @@ suite('permits', () => {
       deepEqual([log, permits.queued], [['a displaced', 'b displaced'], 1])
     })
 
+    test('cannot be told while the wait proves nothing, nor by what was waited until then', () => {
+      const { permits } = overloaded()
+      permits.setPatience(Infinity, 130)
+      equal(permits.isOverloaded(10_000), false)
+      permits.setPatience(100, 10_000)
+      deepEqual([permits.isOverloaded(10_100), permits.isOverloaded(10_101)], [false, true])
+      permits.setPatience(50, 10_090)
+      equal(permits.isOverloaded(10_060), true, 'another patience alone is no new beginning')
+    })
+
     test('is over when the queue has been empty', () => {
       const { permits, log } = overloaded()
       equal(permits.makeRoom(1, 'normal', 150), true)
@@ -185,7 +195,7 @@ suite('permits', () => {
     /** One permit, taken, and a queue of waiters by priority, in the order of arrival. */
     const waiting = (...priorities: Priority[]): { permits: Permits; log: string[] } => {
       const permits = new Permits(1)
-      permits.patience = 100
+      permits.setPatience(100, 0)
       permits.take()
       const log: string[] = []
       priorities.forEach((priority, index) => {
@@ -241,7 +251,7 @@ suite('permits', () => {
       const rank: Record<Priority, number> = { critical: 0, normal: 1, background: 2 }
       fc.assert(fc.property(fc.array(fc.tuple(priority, fc.boolean(), fc.nat(300)), { maxLength: 60 }), steps => {
         const permits = new Permits(2)
-        permits.patience = 100
+        permits.setPatience(100, 0)
         const inside = new Map<Waiter, Priority>()
         let now = 0
         for (const [given, arrives, pause] of steps) {
