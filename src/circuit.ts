@@ -3,6 +3,7 @@ import CircuitBreaker from 'opossum'
 import type { CircuitState } from './circuit-state.ts'
 import type { Env } from './clock.ts'
 import type { BreakerPolicy } from './options.ts'
+import { Hold } from './policy/hold.ts'
 import { Ramp } from './policy/ramp.ts'
 import { trip, type Runs } from './policy/trip.ts'
 import { failed } from './policy/verdict.ts'
@@ -62,7 +63,7 @@ export class Circuit implements Runs {
   #refused = 0
   #probing = 0
   #probed = 0
-  #heldUntil = 0
+  readonly #hold = new Hold()
   readonly #ramp = new Ramp()
 
   constructor(policy: BreakerPolicy, env: Env, changed: OnChange) {
@@ -81,7 +82,7 @@ export class Circuit implements Runs {
   /** Why the circuit does not admit calls now, in words. */
   why(now: number): string {
     if (this.#isolated) return 'isolated by hand'
-    if (now < this.#heldUntil) return 'the upstream asked to wait (Retry-After)'
+    if (this.#hold.isActive(now)) return 'the upstream asked to wait (Retry-After)'
     const { state } = this
     if (state === 'closed') return this.#ramp.isActive(now) ? 'ramping up after it closed' : 'healthy'
     return state === 'open' ? this.#reason : `${this.#reason}; probes are out`
@@ -92,26 +93,26 @@ export class Circuit implements Runs {
     if (this.admits(now)) return 0
     if (this.#isolated) return Infinity
     switch (this.state) {
-      case 'closed': return Math.max(0, this.#heldUntil - now)
-      case 'open': return Math.max(0, this.#heldUntil - now, this.#probeAt - now)
-      default: return this.#probed > 0 ? Math.max(0, this.#heldUntil - now) : Infinity
+      case 'closed': return this.#hold.left(now)
+      case 'open': return Math.max(this.#hold.left(now), this.#probeAt - now)
+      default: return this.#probed > 0 ? this.#hold.left(now) : Infinity
     }
   }
 
   /** Whether it will soon admit more calls: a probe has succeeded, or it has closed and the load is ramping up. */
   isOpening(now: number): boolean {
-    if (this.#isolated || now < this.#heldUntil) return false
+    if (this.#isolated || this.#hold.isActive(now)) return false
     return this.#breaker?.closed === false ? this.#probed > 0 : this.#ramp.isActive(now)
   }
 
   /** Whether it holds anything worth remembering: anything but a plain closed circuit. */
   get busy(): boolean {
-    return this.state !== 'closed' || this.#heldUntil > this.#env.clock.now()
+    return this.state !== 'closed' || this.#hold.isActive(this.#env.clock.now())
   }
 
   /** Whether `admit()` would admit a call now. */
   admits(now: number): boolean {
-    if (this.#isolated || now < this.#heldUntil) return false
+    if (this.#isolated || this.#hold.isActive(now)) return false
     if (this.#breaker?.closed !== false) return this.#ramp.admits(now)
     // The first probe goes alone.
     if (this.#probed > 0 || this.#probing > 0) return this.#probed > 0 && this.#probing + this.#probed < this.#policy.probes
@@ -150,9 +151,9 @@ export class Circuit implements Runs {
     else this.#settleCall(verdict, latency, now)
   }
 
-  /** Refuses calls until `until`: the upstream asked for it (Retry-After). */
+  /** Refuses calls for `ms`: the upstream asked for it (Retry-After). */
   hold(ms: number, now: number): void {
-    this.#heldUntil = Math.max(this.#heldUntil, now + Math.min(ms, this.#policy.maxHold))
+    this.#hold.begin(Math.min(ms, this.#policy.maxHold), now)
   }
 
   /** Opens by hand, until `restore()`. */
@@ -168,7 +169,7 @@ export class Circuit implements Runs {
   restore(): void {
     const from = this.state
     this.#isolated = false
-    this.#heldUntil = 0
+    this.#hold.end()
     if (from !== 'closed') this.#close(from, 'restored by hand', this.#env.clock.now(), 0)
   }
 
@@ -192,6 +193,7 @@ export class Circuit implements Runs {
     this.#ramp.leave(verdict === 'healthy')
     if (verdict === 'none') return
     const bad = failed(verdict)
+    if (!bad) this.#hold.served(this.#policy.probes, now)
     this.unhealthy = verdict === 'gateway' || verdict === 'unhealthy' ? this.unhealthy + 1 : 0
     this.gateway = verdict === 'gateway' ? this.gateway + 1 : 0
     this.window.record(bad, latency !== undefined && latency >= this.#policy.slowCallDuration, now)

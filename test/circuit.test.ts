@@ -627,6 +627,20 @@ suite('a hold', () => {
     equal(bench.circuit.busy, false)
   })
 
+  test('ends when as many calls as close a circuit come back well meanwhile: it asked for less, not for nothing', () => {
+    const bench = benchOf({ probes: 3 })
+    const inFlight = Array.from({ length: 5 }, () => bench.admit())
+    bench.circuit.hold(2_000, bench.now)
+    for (const verdict of ['healthy', 'throttled', 'healthy'] as const) bench.settle(inFlight.pop()!, verdict)
+    bench.circuit.hold(2_000, bench.now)
+    equal(bench.admit(), 0)
+    bench.settle(inFlight.pop()!, 'healthy')
+    ok(bench.admit() > 0)
+    bench.circuit.hold(2_000, bench.now)
+    bench.settle(inFlight.pop()!, 'healthy')
+    equal(bench.admit(), 0, 'each hold counts anew')
+  })
+
   test('is bounded, and not shortened by a shorter one', () => {
     const bench = benchOf({ maxHold: 3_000 })
     bench.circuit.hold(86_400_000, bench.now)
