@@ -63,16 +63,28 @@ const steady = (
   stretches: stretches({ name: 'load', seconds: settling, weather }, { name: 'load', seconds, weather }),
 })
 
+/** The same before one client that makes all the calls. */
+const alone = (plan: Plan): Plan => ({ ...plan, name: `${plan.name}, one client`, clients: 1 })
+
+const HANG = spell('hang', 'nothing is answered for 5 s, all of it is worked off afterwards', 'outage', { kind: 'hang' })
+const BROWN_OUT = spell('brown-out', 'a tenth of the workers is left for 5 s', 'brown-out', { kind: 'brown-out' })
+const LONG_OVERLOAD = steady(
+  'long overload', 'half as many calls again as it can take, for a minute', HEALTHY, 1_500, [5, 55],
+)
+const THROTTLED = steady(
+  'throttled', 'the same load, but with 20 in its queue it answers 503 with a Retry-After of 1 s',
+  { kind: 'healthy', throttleAt: 20 }, 1_500,
+)
+
 /** The plans, in the order they are run. */
 export const PLANS: readonly Plan[] = [
   spell('outage', 'every call is answered 502 for 5 s', 'outage', { kind: '502' }),
   spell('long outage', 'connections are refused for a minute', 'outage', { kind: 'refused' }, 60, 45),
-  spell('hang', 'nothing is answered for 5 s, all of it is worked off afterwards', 'outage', { kind: 'hang' }),
-  spell('brown-out', 'a tenth of the workers is left for 5 s', 'brown-out', { kind: 'brown-out' }),
+  HANG,
+  BROWN_OUT,
   steady('overload', 'half as many calls again as it can take, for 15 s', HEALTHY, 1_500, [5, 10]),
-  steady('long overload', 'half as many calls again as it can take, for a minute', HEALTHY, 1_500, [5, 55]),
-  steady('throttled', 'the same load, but with 20 in its queue it answers 503 with a Retry-After of 1 s',
-    { kind: 'healthy', throttleAt: 20 }, 1_500),
+  LONG_OVERLOAD,
+  THROTTLED,
   steady('flaky', 'one call in five fails with 502, for good', { kind: 'healthy', failing: 0.2 }),
   steady('very flaky', 'three calls in ten fail with 502, for good', { kind: 'healthy', failing: 0.3 }),
   {
@@ -86,6 +98,7 @@ export const PLANS: readonly Plan[] = [
       healthy(10, 'recovery'),
     ),
   },
+  ...[HANG, BROWN_OUT, LONG_OVERLOAD, THROTTLED].map(alone),
   {
     ...FLEET, name: '2,000 upstreams', about: 'one client, and half of its upstreams refuse connections for 20 s',
     clients: 1, upstreams: 2_000, rate: 2_000, workers: 2, judged: 1, options: { maxUpstreams: 2_000 },
