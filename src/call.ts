@@ -13,6 +13,8 @@ export type Body = SolidBody | StreamBody | (() => SolidBody | StreamBody)
 
 /** Everything a {@link Call} is made from. */
 export interface CallInit {
+  /** The upstream it goes to; only who made it and the layers know what is in it. */
+  readonly upstream: object
   readonly policy: Policy
   readonly trace: Trace
   readonly method: string
@@ -51,6 +53,7 @@ export const SUPERSEDED: Error = new Error('Another attempt was faster')
  * monomorphic; layers write to the part below the line.
  */
 export class Call {
+  readonly upstream: object
   readonly policy: Policy
   readonly trace: Trace
   readonly method: string
@@ -102,8 +105,8 @@ export class Call {
   added: HeaderFields | undefined = undefined
   /** ms spent waiting for a permit. */
   queued = 0
-  /** The endpoint of the last attempt, which a retry avoids if it can. */
-  lastEndpoint: object | undefined = undefined
+  /** The endpoint of its attempt; a retry avoids the last one if it can. */
+  endpoint: object | undefined = undefined
   /** Whether the one free replay of a stale connection has been used. */
   replayed = false
   /** Set once the call has been ended from outside: by its deadline or by the caller. */
@@ -119,6 +122,7 @@ export class Call {
   #twin: Call | undefined = undefined
 
   constructor(init: CallInit) {
+    this.upstream = init.upstream
     this.policy = init.policy
     this.trace = init.trace
     this.method = init.method
@@ -187,7 +191,7 @@ export class Call {
     const twin = new Call(this)
     twin.at = now
     twin.queued = this.queued
-    twin.lastEndpoint = this.lastEndpoint
+    twin.endpoint = this.endpoint
     this.#twin = twin
     return twin
   }

@@ -6,10 +6,11 @@ import { checkUpstream, DEFAULTS, refuse, type ClientOptions, type Policy, type 
 import { sourceOf } from './origins.ts'
 import { Policies, type PolicySource } from './policies.ts'
 import { mergeOptions } from './policy/resolve.ts'
+import { pipeline } from './pipeline.ts'
 import { ConnectionEvents } from './pool/connection-events.ts'
 import { Registry } from './registry.ts'
 import { Trace } from './trace.ts'
-import { Upstream } from './upstream.ts'
+import { Upstream, type Shared } from './upstream.ts'
 
 /** An upstream somebody configured, with what they said of it; it is never forgotten. */
 interface Entry {
@@ -25,6 +26,7 @@ export class Directory {
   /** What becomes of the connections of them all. */
   readonly events: ConnectionEvents = new ConnectionEvents()
   readonly #env: Env
+  readonly #shared: Shared
   readonly #max: number
   readonly #policies: Policies
   readonly #registry: Registry
@@ -33,6 +35,7 @@ export class Directory {
 
   constructor(options: ClientOptions, env: Env) {
     this.#env = env
+    this.#shared = { env, send: pipeline(env), events: this.events }
     this.#max = options.maxUpstreams ?? DEFAULTS.client.maxUpstreams
     this.#policies = new Policies(options)
     this.#registry = new Registry(this.#max, options.idleTimeout ?? DEFAULTS.client.idleTimeout, env)
@@ -53,7 +56,7 @@ export class Directory {
     const found = this.known(origin)
     if (found !== undefined) return found
     const made = this.#registry.add(origin, () =>
-      new Upstream(origin, [origin], this.#policies.forOrigin(origin).policy, this.#env, false, this.events))
+      new Upstream(origin, [origin], this.#policies.forOrigin(origin).policy, this.#shared))
     if (made !== undefined) return made
     const trace = new Trace(origin, method, target, this.#env.clock.now())
     trace.mark('refused: no place for another upstream', trace.startedAt)
@@ -121,7 +124,7 @@ export class Directory {
 
   #add(name: string, origins: readonly string[], options: UpstreamOptions): void {
     const source = this.#policies.forConfigured(options, sourceOf(name), origins[0] ?? '')
-    const upstream = new Upstream(name, origins, source.policy, this.#env, true, this.events)
+    const upstream = new Upstream(name, origins, source.policy, this.#shared, true)
     this.#byName.set(name, { upstream, options, source })
     // One that `allow` leaves out can be called by its name only.
     for (const origin of origins) if (this.allows(origin)) this.#byOrigin.set(origin, upstream)

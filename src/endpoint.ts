@@ -2,7 +2,6 @@ import type { Call } from './call.ts'
 import type { Circuit } from './circuit.ts'
 import type { Env } from './clock.ts'
 import { CircuitOpenError } from './errors.ts'
-import type { Send } from './layer.ts'
 import { Latency } from './policy/latency.ts'
 import type { Pool } from './pool/pool.ts'
 import type { Trace } from './trace.ts'
@@ -16,14 +15,11 @@ export class Endpoint {
   circuit: Circuit | undefined
   /** Attempts in flight. */
   inFlight = 0
-  /** Its own layers, down to the wire; set by the pipeline. */
-  send: Send
 
   constructor(origin: string, pool: Pool, circuit: Circuit | undefined) {
     this.origin = origin
     this.pool = pool
     this.circuit = circuit
-    this.send = pool.send
   }
 
   admits(now: number): boolean {
@@ -106,7 +102,7 @@ export class Endpoints {
   pick(call: Call, now: number): Endpoint | undefined {
     if (this.all.length === 1) return this.all[0]
     const admitting = this.all.filter(endpoint => endpoint.admits(now))
-    const fresh = admitting.filter(endpoint => endpoint !== call.lastEndpoint)
+    const fresh = admitting.filter(endpoint => endpoint !== call.endpoint)
     const choices = fresh.length > 0 ? fresh : admitting
     const one = choices[Math.floor(this.#env.random() * choices.length)]
     const other = choices[Math.floor(this.#env.random() * choices.length)]

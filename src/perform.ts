@@ -19,13 +19,15 @@ export const perform: Perform = (upstream, target, request, streamed, env) => {
   // Nothing is made, armed or awaited for a call that no endpoint would admit, now or in a moment.
   if (upstream.endpoints.isShut(trace.startedAt)) return rejected(refusal(upstream, trace, env))
 
-  const call = callOf(upstream.policy, target, request, streamed, trace)
+  const call = callOf(upstream, target, request, streamed, trace)
   announce(trace, env)
-  return settled(upstream.send(call), call, upstream.finish ??= finish(upstream, env))
+  return settled(upstream.send(call), call, finish)
 }
 
-/** How the calls of an upstream end: they are counted, told of, and a status of 400 or more is an error if that is wanted. */
-const finish = (upstream: Upstream, env: Env): Settle => (call, reply, error) => {
+/** How calls end: they are counted, told of, and a status of 400 or more is an error if that is wanted. */
+const finish: Settle = (call, reply, error) => {
+  const upstream = call.upstream as Upstream
+  const { env } = upstream
   const now = env.clock.now()
   if (reply === undefined) {
     over(upstream, call, env, now, error)
@@ -59,12 +61,13 @@ export function refusal(upstream: Upstream, trace: Trace, env: Env): UpstreamErr
   return error
 }
 
-function callOf(policy: Policy, target: string, request: Request, streamed: boolean, trace: Trace): Call {
+function callOf(upstream: Upstream, target: string, request: Request, streamed: boolean, trace: Trace): Call {
+  const { policy } = upstream
   const { method, headers, body, options } = request
   const retry = options.retry === undefined ? policy.retry : retryOf(options.retry, policy.retry)
   const deadline = options.deadline ?? policy.deadline
   return new Call({
-    policy, trace, method, target, headers, body, streamed, retry, deadline,
+    upstream, policy, trace, method, target, headers, body, streamed, retry, deadline,
     idempotent: isIdempotent(method, headers?.['idempotency-key'] !== undefined, retry === false ? [] : retry.methods),
     signal: options.signal,
     decode: options.decode !== false,

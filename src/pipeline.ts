@@ -1,5 +1,4 @@
 import type { Env } from './clock.ts'
-import type { Endpoint, Endpoints } from './endpoint.ts'
 import { stack, type Send } from './layer.ts'
 import { attempt } from './layers/attempt.ts'
 import { breaker } from './layers/breaker.ts'
@@ -8,19 +7,7 @@ import { hedge } from './layers/hedge.ts'
 import { limit } from './layers/limit.ts'
 import { retry } from './layers/retry.ts'
 import { route } from './layers/route.ts'
-import type { Budget } from './policy/budget.ts'
-import type { Limit } from './policy/limit.ts'
-import type { Resting } from './resting.ts'
-
-/** What the layers of one upstream share. */
-export interface Parts {
-  readonly env: Env
-  readonly budget: Budget
-  readonly capacity: Limit
-  readonly endpoints: Endpoints
-  /** Where calls that wait for their next attempt are kept, for whoever has to end them. */
-  readonly resting?: Resting
-}
+import { endpointOf } from './parts.ts'
 
 /**
  * The way of a call, top to bottom. The order matters:
@@ -30,18 +17,16 @@ export interface Parts {
  * - hedge stands inside the limit, so that it measures attempts and not the wait for a permit;
  * - the limit stands outside the breaker, so what we refuse ourselves is no evidence about the upstream;
  * - each endpoint has its own breaker, so one that is down does not close the others.
+ *
+ * A client has one such stack for all its upstreams: what a layer needs of one, it finds by way of the call.
  */
-export const pipeline = ({ env, budget, capacity, endpoints, resting }: Parts): Send =>
+export const pipeline = (env: Env): Send =>
   stack(
-    deadline(env), //                     one limit for the whole call
-    retry(env, budget, endpoints, resting), // again, while safe, useful, in time and within budget
-    limit(env, capacity, endpoints), //   a permit, or a bounded wait for one
-    hedge(env, budget, capacity.permits, endpoints), // a second attempt beside a slow one, if that is wanted
-  )(route(endpoints)) //                  an endpoint that admits the call
-
-/** The way on from there, at one endpoint. */
-export const endpointPipeline = (env: Env, endpoint: Endpoint): Send =>
-  stack(
-    breaker(env, endpoint), //            hears only what the endpoint itself did
-    attempt(env, endpoint), //            one try: its time limit, and what its outcome proves
-  )(endpoint.pool.send)
+    deadline(env), // one limit for the whole call
+    retry(env), //    again, while safe, useful, in time and within budget
+    limit(env), //    a permit, or a bounded wait for one
+    hedge(env), //    a second attempt beside a slow one, if that is wanted
+    route, //         an endpoint that admits the call
+    breaker(env), //  hears only what the endpoint itself did
+    attempt(env), //  one try: its time limit, and what its outcome proves
+  )(call => endpointOf(call).pool.send(call)) // undici

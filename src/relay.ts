@@ -40,14 +40,15 @@ export function relay(upstream: Upstream, relayed: Relay, env: Env): boolean {
   return true
 }
 
-function callOf({ policy }: Upstream, relay: Relay, trace: Trace): Call {
+function callOf(upstream: Upstream, relay: Relay, trace: Trace): Call {
+  const { policy } = upstream
   const { asked, body, headers } = relay
   const { retry, deadline, attemptTimeout } = policy
   const { method, path: target } = trace
   const byMethod = (): boolean =>
     isIdempotent(method, fieldOf(headers, 'idempotency-key') !== undefined, retry === false ? [] : retry.methods)
   return new Call({
-    policy, trace, method, target, retry, deadline, attemptTimeout, body,
+    upstream, policy, trace, method, target, retry, deadline, attemptTimeout, body,
     headers: undefined,
     // What a connection becomes after an upgrade is nobody's to repeat.
     idempotent: method !== 'CONNECT' && !asked.upgrade && (asked.idempotent ?? byMethod()),

@@ -6,14 +6,14 @@ import { DrainingError, StatusError, type UpstreamError } from './errors.ts'
 import { channels, type UpstreamEvent } from './events.ts'
 import type { Send } from './layer.ts'
 import { DEFAULTS, type BudgetPolicy, type Policy } from './options.ts'
-import { endpointPipeline, pipeline } from './pipeline.ts'
+import type { Parts } from './parts.ts'
 import { Budget } from './policy/budget.ts'
 import { Limit } from './policy/limit.ts'
-import { ConnectionEvents } from './pool/connection-events.ts'
+import type { Percentile } from './policy/percentile.ts'
+import type { ConnectionEvents } from './pool/connection-events.ts'
 import { EndpointPool } from './pool/pool.ts'
 import type { Reply } from './reply.ts'
 import { Resting } from './resting.ts'
-import type { Settle } from './sent.ts'
 import { snapshotOf, type UpstreamSnapshot } from './upstream-snapshot.ts'
 
 /** The last failures an upstream remembers. */
@@ -21,10 +21,18 @@ const REMEMBERED = 5
 /** Calls may switch retries on even where the upstream has none, so there is always a budget. */
 const budgetOf = ({ retry }: Policy): BudgetPolicy => (retry === false ? DEFAULTS.retry.budget : retry.budget)
 
+/** What all upstreams of a client have in common. */
+export interface Shared {
+  readonly env: Env
+  /** The layers, down to the wire. */
+  readonly send: Send
+  readonly events: ConnectionEvents
+}
+
 /**
  * All that lives long about one upstream: its endpoints with their circuits and connections, its limit and its budget.
  */
-export class Upstream {
+export class Upstream implements Parts {
   readonly name: string
   readonly configured: boolean
   readonly endpoints: Endpoints
@@ -33,39 +41,33 @@ export class Upstream {
   /** Calls not yet ended. */
   active = 0
   draining = false
-  /** How its calls end; set by who performs the first. */
-  finish: Settle | undefined = undefined
+  readonly capacity: Limit
+  readonly budget: Budget
+  readonly resting: Resting = new Resting()
+  latencies: Percentile | undefined = undefined
   /** What it has in the cache of last good replies. */
   readonly kept = { entries: 0, bytes: 0 }
   #policy: Policy
-  readonly #env: Env
-  readonly #events: ConnectionEvents
-  readonly #limit: Limit
-  readonly #budget: Budget
-  readonly #send: Send
+  readonly #shared: Shared
   readonly #errors: { at: number; error: Pick<UpstreamError, 'code' | 'message'> }[] = []
   #failures = 0
   #drained: (() => void) | undefined
   #released = false
-  /** Calls that wait for their next attempt. */
-  readonly #resting = new Resting()
 
-  constructor(
-    name: string, origins: readonly string[], policy: Policy, env: Env, configured = false,
-    events: ConnectionEvents = new ConnectionEvents(),
-  ) {
+  constructor(name: string, origins: readonly string[], policy: Policy, shared: Shared, configured = false) {
     this.name = name
     this.configured = configured
-    this.#events = events
+    this.#shared = shared
     this.#policy = policy
-    this.#env = env
-    this.lastUsed = env.clock.now()
-    this.#limit = new Limit(policy.limit)
-    this.#budget = new Budget(budgetOf(policy))
-    this.endpoints = new Endpoints(origins.map(origin => this.#endpoint(origin, policy)), env)
-    const [budget, capacity, endpoints, resting] = [this.#budget, this.#limit, this.endpoints, this.#resting]
-    this.#send = pipeline({ env, budget, capacity, endpoints, resting })
+    this.lastUsed = shared.env.clock.now()
+    this.endpoints = new Endpoints(origins.map(origin => this.#endpoint(origin, policy)), shared.env)
+    this.capacity = new Limit(policy.limit, this.endpoints)
+    this.budget = new Budget(budgetOf(policy))
     if (channels.upstreamMade.hasSubscribers) channels.upstreamMade.publish(this.#event)
+  }
+
+  get env(): Env {
+    return this.#shared.env
   }
 
   get policy(): Policy {
@@ -85,7 +87,7 @@ export class Upstream {
   /** Sends a call down the layers. */
   send(call: Call): Promise<Reply> {
     this.began(call.startedAt)
-    return this.#send(call)
+    return this.#shared.send(call)
   }
 
   /** Counts a call that has begun. */
@@ -110,8 +112,8 @@ export class Upstream {
   /** Takes a new policy; circuits, windows, budget and connections stay. */
   tune(policy: Policy): void {
     this.#policy = policy
-    this.#limit.tune(policy.limit, this.#env.clock.now())
-    this.#budget.tune(budgetOf(policy))
+    this.capacity.tune(policy.limit, this.#shared.env.clock.now())
+    this.budget.tune(budgetOf(policy))
     for (const endpoint of this.endpoints.all) {
       if (policy.breaker === false) {
         endpoint.circuit?.shutdown()
@@ -132,20 +134,20 @@ export class Upstream {
   /** Ends everything now. */
   async destroy(): Promise<void> {
     this.draining = true
-    for (const call of this.#resting.all()) call.interrupt(new DrainingError(call.trace))
+    for (const call of this.resting.all()) call.interrupt(new DrainingError(call.trace))
     await Promise.all(this.endpoints.all.map(({ pool }) => pool.destroy()))
     this.#release()
   }
 
   snapshot(): UpstreamSnapshot {
-    const now = this.#env.clock.now()
-    const { permits } = this.#limit
+    const now = this.#shared.env.clock.now()
+    const { permits } = this.capacity
     return {
       name: this.name,
       configured: this.configured,
       endpoints: this.endpoints.all.map(endpoint => snapshotOf(endpoint, now)),
       limit: { max: permits.max, inFlight: permits.taken, queued: permits.queued },
-      budget: { tokens: this.#budget.tokens, capacity: this.#budget.capacity },
+      budget: { tokens: this.budget.tokens, capacity: this.budget.capacity },
       stale: { ...this.kept },
       active: this.active,
       draining: this.draining,
@@ -155,7 +157,7 @@ export class Upstream {
   }
 
   get #event(): UpstreamEvent {
-    return { client: this.#env.client ?? '', upstream: this.name }
+    return { client: this.#shared.env.client ?? '', upstream: this.name }
   }
 
   /** Once, though it may have been drained and then destroyed. */
@@ -168,13 +170,12 @@ export class Upstream {
 
   #endpoint(origin: string, policy: Policy): Endpoint {
     const circuit = policy.breaker === false ? undefined : this.#circuit(origin, policy.breaker)
-    const endpoint = new Endpoint(origin, new EndpointPool(origin, policy.pool, this.#env, this.#events), circuit)
-    endpoint.send = endpointPipeline(this.#env, endpoint)
-    return endpoint
+    const { env, events } = this.#shared
+    return new Endpoint(origin, new EndpointPool(origin, policy.pool, env, events), circuit)
   }
 
   #circuit(origin: string, policy: Exclude<Policy['breaker'], false>): Circuit {
-    return new Circuit(policy, this.#env, (from, to, reason) => {
+    return new Circuit(policy, this.#shared.env, (from, to, reason) => {
       if (channels.circuit.hasSubscribers) channels.circuit.publish({ ...this.#event, endpoint: origin, from, to, reason })
     })
   }

@@ -590,7 +590,7 @@ suite('Retry-After through all layers', () => {
 
 test('a call made by hand goes the same way as one made by the client', async () => {
   const made = setup()
-  const call = callAt(made.env, { policy: made.upstream.policy })
+  const call = callAt(made.env, made.upstream)
   const seen = outcome(made.upstream.send(call))
   equal((await made.inner.next()).call, call)
   call.cancel('gone')

@@ -8,10 +8,9 @@ import { deadline } from '../../src/layers/deadline.ts'
 import { limit } from '../../src/layers/limit.ts'
 import { retry } from '../../src/layers/retry.ts'
 import { route } from '../../src/layers/route.ts'
-import { DEFAULTS, type Policy } from '../../src/options.ts'
-import { Budget } from '../../src/policy/budget.ts'
-import { Limit } from '../../src/policy/limit.ts'
+import type { Policy } from '../../src/options.ts'
 import { resolve } from '../../src/policy/resolve.ts'
+import { ConnectionEvents } from '../../src/pool/connection-events.ts'
 import { Reply } from '../../src/reply.ts'
 import { Exchanged } from '../../src/sent.ts'
 import { Trace } from '../../src/trace.ts'
@@ -52,38 +51,37 @@ class Noop extends Exchanged {
 export const noopNext: Send = call => new Noop(call).promise
 
 const policy: Policy = resolve([{ pool: { factory: () => silentTransport } }])
-const upstream = new Upstream('service', [ORIGIN], policy, env)
-const endpoints = upstream.endpoints
-const endpoint = endpoints.all[0]!
-endpoint.send = noopNext
+const upstream = new Upstream('service', [ORIGIN], policy, { env, send: noopNext, events: new ConnectionEvents() })
+const endpoint = upstream.endpoints.all[0]!
 
 /** A call as the client would make it of `get(url)`. */
 export function newCall(): Call {
   const trace = new Trace('service', 'GET', '/invoices/7', env.clock.now())
-  return new Call({
-    policy, trace, method: 'GET', target: '/invoices/7', headers: undefined, body: undefined, idempotent: true,
+  const call = new Call({
+    upstream, policy, trace, method: 'GET', target: '/invoices/7', headers: undefined, body: undefined, idempotent: true,
     streamed: false, decode: true, throwing: true,
     signal: undefined, maxBodySize: policy.maxBodySize, deadline: policy.deadline, attemptTimeout: policy.attemptTimeout,
     retry: policy.retry, priority: policy.priority, hedge: policy.hedge,
   })
+  call.endpoint = endpoint
+  return call
 }
 
 const layers: Readonly<Record<string, () => Layer>> = {
   deadline: () => deadline(env),
-  retry: () => retry(env, new Budget(DEFAULTS.retry.budget), endpoints),
-  limit: () => limit(env, new Limit(policy.limit), endpoints),
-  breaker: () => breaker(env, endpoint),
-  attempt: () => attempt(env, endpoint),
+  retry: () => retry(env),
+  limit: () => limit(env),
+  route: () => route,
+  breaker: () => breaker(env),
+  attempt: () => attempt(env),
 }
 
 /** Each layer alone over {@link noopNext}, top to bottom. */
-export const LAYERS: Readonly<Record<string, () => Send>> = {
-  ...Object.fromEntries(Object.entries(layers).map(([name, make]) => [name, () => make()(noopNext)])),
-  route: () => route(endpoints),
-}
+export const LAYERS: Readonly<Record<string, () => Send>> =
+  Object.fromEntries(Object.entries(layers).map(([name, make]) => [name, () => make()(noopNext)]))
 
 /** The breaker alone while its circuit is open: it refuses. */
 export function openBreaker(): Send {
   endpoint.circuit?.isolate()
-  return breaker(env, endpoint)(noopNext)
+  return breaker(env)(noopNext)
 }

@@ -5,6 +5,7 @@ import { AttemptTimeoutError, codeOf, ConnectionError, UpstreamError } from '../
 import { channels } from '../events.ts'
 import type { Layer } from '../layer.ts'
 import { checkAddedHeader, type HeaderFields } from '../options.ts'
+import { endpointOf } from '../parts.ts'
 import { retryAfter } from '../policy/retry-after.ts'
 import { verdictOfStatus, verdictOfTimeout } from '../policy/verdict.ts'
 import type { Reply } from '../reply.ts'
@@ -14,13 +15,14 @@ import { atEnd, atReply, rejected, type Ended, type Replied } from '../sent.ts'
  * One try on the wire: counts it, gives it its own time limit, and says what the outcome proves. The limit covers a
  * buffered body; a streamed one is the deadline's matter once its headers are there.
  */
-export const attempt = (env: Env, endpoint: Endpoint): Layer => next => {
+export const attempt = (env: Env): Layer => next => {
   const { clock } = env
   const replied: Replied = (call, reply) => {
     call.attemptTimer?.cancel()
     judge(reply, call, clock.now() - call.attemptAt)
   }
   const ended: Ended = (call, reply, error) => {
+    const endpoint = endpointOf(call)
     call.attemptTimer?.cancel()
     endpoint.inFlight--
     const now = clock.now()
@@ -32,10 +34,10 @@ export const attempt = (env: Env, endpoint: Endpoint): Layer => next => {
   }
   return call => {
     if (call.cancelled) return rejected(call.reason)
+    const endpoint = endpointOf(call)
     call.attempt = ++call.trace.attempts
     call.attemptAt = call.at
     call.usualLatency = endpoint.latency.usual
-    call.lastEndpoint = endpoint
     endpoint.inFlight++
     call.added = channels.attemptStart.hasSubscribers ? announce(call, endpoint, env) : undefined
     const timeout = timeoutOf(call)

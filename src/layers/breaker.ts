@@ -1,9 +1,9 @@
 import type { Call } from '../call.ts'
 import type { Env } from '../clock.ts'
-import type { Endpoint } from '../endpoint.ts'
 import { UpstreamError } from '../errors.ts'
 import type { Layer } from '../layer.ts'
 import type { BreakerPolicy } from '../options.ts'
+import { endpointOf } from '../parts.ts'
 import type { Reply } from '../reply.ts'
 import { atEnd, rejected, type Ended } from '../sent.ts'
 import type { Verdict } from '../verdict.ts'
@@ -12,9 +12,9 @@ import type { Verdict } from '../verdict.ts'
  * Asks the endpoint's circuit for admission and tells it the outcome, when the whole body has come or failed to. The
  * circuit hears only what the endpoint itself did.
  */
-export const breaker = (env: Env, endpoint: Endpoint): Layer => next => {
+export const breaker = (env: Env): Layer => next => {
   const settle: Ended = (call, reply, error) => {
-    const { circuit } = endpoint
+    const { circuit } = endpointOf(call)
     const policy = call.policy.breaker
     if (circuit === undefined || policy === false) return
     const now = env.clock.now()
@@ -39,6 +39,7 @@ export const breaker = (env: Env, endpoint: Endpoint): Layer => next => {
     })
   }
   return call => {
+    const endpoint = endpointOf(call)
     const { circuit } = endpoint
     const policy = call.policy.breaker
     if (circuit === undefined || policy === false) return next(call)

@@ -1,21 +1,12 @@
 import type { Call } from '../call.ts'
 import type { Env } from '../clock.ts'
-import { LimitExceededError, TimeoutError, type LimitKind, type RejectedError } from '../errors.ts'
+import { LimitExceededError, TimeoutError, type LimitKind } from '../errors.ts'
 import type { Layer, Send } from '../layer.ts'
+import { partsOf } from '../parts.ts'
 import type { Sample } from '../policy/adaptive-limit.ts'
-import type { Limit } from '../policy/limit.ts'
 import type { Permits } from '../policy/permits.ts'
 import type { Reply } from '../reply.ts'
 import { atEnd, rejected, type Ended } from '../sent.ts'
-import type { Trace } from '../trace.ts'
-
-/** Knows whether some endpoint would admit a call, and refuses it if not. */
-export interface Doorkeeper {
-  admits(now: number): boolean
-  /** Whether it will admit more in a moment, as those that are in flight come back. */
-  isOpening(now: number): boolean
-  refuse(trace: Trace, now: number): RejectedError
-}
 
 /**
  * Takes a permit, or waits for one in a bounded queue; the permit is held until the reply's body ends. A call that no
@@ -23,36 +14,37 @@ export interface Doorkeeper {
  * step, calls wait for the next step. This stands outside the breaker: what we refuse ourselves is no evidence about the
  * upstream.
  */
-export const limit = (env: Env, capacity: Limit, door: Doorkeeper): Layer => next => {
-  const { permits } = capacity
+export const limit = (env: Env): Layer => next => {
   const sample: Sample = { latency: 0, deadline: 0, inFlight: 0, healthy: false, dropped: false }
   const ended: Ended = (call, reply, error) => {
+    const { capacity } = partsOf(call)
     const now = env.clock.now()
     // What this process's own standing still has added to the latency means nothing.
     if (env.clock.stalledAt < call.attemptAt) {
       // A streamed body is as slow as its reader: its headers count.
       sample.latency = call.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
       sample.deadline = call.deadline
-      sample.inFlight = permits.taken
+      sample.inFlight = capacity.permits.taken
       sample.healthy = error === undefined && reply?.verdict === 'healthy'
       sample.dropped = reply?.verdict === 'throttled' || (error instanceof TimeoutError && error.verdict !== 'none')
       if (call.admission < 0) capacity.probed(sample, now)
       else capacity.learn(sample, now)
     }
-    permits.release(now)
+    capacity.permits.release(now)
   }
-  permits.isHeld = now => !door.admits(now) && door.isOpening(now)
   /** Goes on with a permit in hand. */
   const enter = (call: Call): Promise<Reply> => {
-    if (door.admits(call.at)) return atEnd(next(call), call, ended)
-    permits.release(call.at)
-    return rejected(door.refuse(call.trace, call.at))
+    const { capacity, endpoints } = partsOf(call)
+    if (endpoints.admits(call.at)) return atEnd(next(call), call, ended)
+    capacity.permits.release(call.at)
+    return rejected(endpoints.refuse(call.trace, call.at))
   }
   return call => {
     const { at, policy: { limit: policy }, priority } = call
-    const admits = door.admits(at)
+    const { capacity, capacity: { permits }, endpoints } = partsOf(call)
+    const admits = endpoints.admits(at)
     const mayWait = policy !== false && policy.queue > 0
-    if (!admits && !(mayWait && door.isOpening(at))) return rejected(door.refuse(call.trace, at))
+    if (!admits && !(mayWait && endpoints.isOpening(at))) return rejected(endpoints.refuse(call.trace, at))
     if (policy === false) return next(call)
     if (admits && permits.take()) return atEnd(next(call), call, ended)
     if (policy.queue === 0) return rejected(refusal(call, 'no permit', at, 'permits', permits.max))

@@ -5,18 +5,12 @@ import { DeadlineExceededError, RejectedError, StatusError, UpstreamError, type 
 import { channels } from '../events.ts'
 import type { Layer, Send } from '../layer.ts'
 import type { RetryPolicy } from '../options.ts'
+import { partsOf } from '../parts.ts'
 import { backoff } from '../policy/backoff.ts'
-import type { Budget } from '../policy/budget.ts'
 import { failed } from '../policy/verdict.ts'
 import type { Reply } from '../reply.ts'
-import { Resting } from '../resting.ts'
 import { Failed, orThrow, settled, type Settle } from '../sent.ts'
 import type { Sent } from '../verdict.ts'
-
-/** Says in how many ms some endpoint may admit a call: 0 is now, Infinity is nobody knows. */
-export interface Gate {
-  opensIn(now: number): number
-}
 
 /**
  * Tries again: while the call may be repeated, it fits the deadline, the circuit lets it and the budget pays. p-retry
@@ -24,29 +18,25 @@ export interface Gate {
  * is made the caller gets the last real failure, which says why.
  *
  * p-retry is entered with the first failure in hand: a call that succeeds at once does not pay for it.
- *
- * @param resting - the calls that wait for their next attempt, for whoever has to end them.
  */
-export const retry = (env: Env, budget: Budget, gate: Gate, resting: Resting = new Resting()): Layer => next => {
+export const retry = (env: Env): Layer => next => {
   const settle: Settle = (call, reply, error) => {
     const policy = call.retry
     if (policy === false) return undefined
     const failure = reply === undefined ? error : failureOf(reply, call, policy)
-    if (isRetryable(failure)) return again(failure, { env, budget, gate, next, call, policy, resting })
-    if (reply !== undefined && !failed(reply.verdict)) budget.deposit(0)
+    if (isRetryable(failure)) return again(failure, { env, next, call, policy })
+    if (reply !== undefined && !failed(reply.verdict)) partsOf(call).budget.deposit(0)
     return undefined
   }
   return call => (call.retry === false ? next(call) : settled(next(call), call, settle))
 }
 
-interface Parts {
+/** A call that has failed at its first attempt, and who is to make the next. */
+interface Failing {
   readonly env: Env
-  readonly budget: Budget
-  readonly gate: Gate
   readonly next: Send
   readonly call: Call
   readonly policy: RetryPolicy
-  readonly resting: Resting
 }
 
 /** Why a refusal meant the end, where it was not the limit's. */
@@ -69,14 +59,15 @@ const isRepeatable = (error: UpstreamError, call: Call): boolean =>
   call.replayable && (call.idempotent || error.sent === 'never')
 
 /** Goes on after the first failure; where there can be no second attempt, p-retry has nothing to count. */
-function again(first: UpstreamError, parts: Parts): Promise<Reply> | Reply | Failed {
-  if (!isRepeatable(first, parts.call)) return giveUp(first, 'not repeatable', parts)
-  return parts.policy.limit === 0 ? giveUp(first, 'limit', parts) : attempts(first, parts)
+function again(first: UpstreamError, failing: Failing): Promise<Reply> | Reply | Failed {
+  if (!isRepeatable(first, failing.call)) return giveUp(first, 'not repeatable', failing)
+  return failing.policy.limit === 0 ? giveUp(first, 'limit', failing) : attempts(first, failing)
 }
 
 /** Every attempt after the first, and what becomes of the call. */
-async function attempts(first: UpstreamError, parts: Parts): Promise<Reply> {
-  const { env, budget, next, call, policy } = parts
+async function attempts(first: UpstreamError, failing: Failing): Promise<Reply> {
+  const { env, next, call, policy } = failing
+  const { budget } = partsOf(call)
   let last = first
   let stopped: StopReason | undefined
   let spent = 0
@@ -94,8 +85,8 @@ async function attempts(first: UpstreamError, parts: Parts): Promise<Reply> {
     if (!isRetryable(error)) return false
     last = error
     if (error.sent !== 'never') sent = error.sent
-    const wait = delay(error, call.trace.attempts, parts)
-    stopped = whyStop(error, wait, parts)
+    const wait = delay(error, call.trace.attempts, failing)
+    stopped = whyStop(error, wait, failing)
     if (stopped !== undefined) return false
     spent = budget.withdraw(error.verdict === 'throttled')
     if (spent === 0) {
@@ -103,7 +94,7 @@ async function attempts(first: UpstreamError, parts: Parts): Promise<Reply> {
       return false
     }
     if (error instanceof StatusError) error.reply.discard()
-    await pause(wait, parts)
+    await pause(wait, failing)
     return true
   }
 
@@ -119,12 +110,12 @@ async function attempts(first: UpstreamError, parts: Parts): Promise<Reply> {
     else throw error
     // Whether the call was sent is asked of all its attempts, not of the last one.
     if (last.sent === 'never' && sent !== 'never') (last as { sent: Sent }).sent = 'maybe'
-    return orThrow(giveUp(last, stopped ?? 'limit', parts))
+    return orThrow(giveUp(last, stopped ?? 'limit', failing))
   }
 }
 
 /** How long to wait before the next attempt, in ms: what the upstream asks for, else back-off with full jitter. */
-function delay(error: UpstreamError, attempts: number, { env, policy, call }: Parts): number {
+function delay(error: UpstreamError, attempts: number, { env, policy, call }: Failing): number {
   if (error instanceof StatusError && error.reply.retryAfter !== undefined) return error.reply.retryAfter
   const base = error.verdict === 'throttled' ? policy.throttledBackoff : policy.backoff
   // Late in a call the jitter is drawn from what time remains, so that the last attempt is not given up for a long wait.
@@ -133,16 +124,17 @@ function delay(error: UpstreamError, attempts: number, { env, policy, call }: Pa
 }
 
 /** Why there must be no further attempt, if so; the budget is asked last, when all else is well. */
-function whyStop(error: UpstreamError, wait: number, { env, gate, call }: Parts): StopReason | undefined {
+function whyStop(error: UpstreamError, wait: number, { env, call }: Failing): StopReason | undefined {
   if (!isRepeatable(error, call)) return 'not repeatable'
   const now = env.clock.now()
   if (now + wait + call.usualLatency > call.deadlineAt) return 'deadline'
-  return gate.opensIn(now) > wait ? 'circuit open' : undefined
+  return partsOf(call).endpoints.opensIn(now) > wait ? 'circuit open' : undefined
 }
 
 /** Waits on our clock; rejects at once with the reason when the call is ended meanwhile. */
-function pause(wait: number, { env, call, resting }: Parts): Promise<void> {
+function pause(wait: number, { env, call }: Failing): Promise<void> {
   const { trace } = call
+  const { resting } = partsOf(call)
   resting.add(call)
   trace.mark(`back-off of ${Math.round(wait)} ms`, env.clock.now())
   if (channels.retry.hasSubscribers) {
@@ -168,7 +160,7 @@ function pause(wait: number, { env, call, resting }: Parts): Promise<void> {
 }
 
 /** Ends the call with its last real failure. A status is handed on as the reply it was. */
-function giveUp(last: UpstreamError, stopped: StopReason, { env, call }: Parts): Reply | Failed {
+function giveUp(last: UpstreamError, stopped: StopReason, { env, call }: Failing): Reply | Failed {
   const { trace } = call
   trace.mark(`not tried again: ${stopped}`, env.clock.now())
   if (channels.retryStopped.hasSubscribers) {

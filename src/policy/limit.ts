@@ -1,7 +1,7 @@
 import type { LimitPolicy, Priority } from '../options.ts'
 import { AdaptiveLimit, type Sample } from './adaptive-limit.ts'
 import { Latency } from './latency.ts'
-import { Permits } from './permits.ts'
+import { Permits, type Door } from './permits.ts'
 
 /** A queue that has not been empty for so long, in ms, or for so many times the usual latency, is no burst. */
 const PATIENCE = 100
@@ -18,8 +18,8 @@ export class Limit {
   /** Until when the upstream is on its way back, unless those who waited for it are through before, or it has had enough. */
   #returnsUntil = -Infinity
 
-  constructor(policy: LimitPolicy | false) {
-    this.permits = new Permits(Infinity)
+  constructor(policy: LimitPolicy | false, door?: Door) {
+    this.permits = new Permits(Infinity, door)
     this.tune(policy, 0)
   }
 

@@ -5,7 +5,7 @@ const STRIDE = 16
 
 /** A percentile of the last latencies: exact over a ring of 256, found anew every 16, so that recording costs next to nothing. */
 export class Percentile {
-  readonly #share: number
+  readonly share: number
   readonly #ring = new Float64Array(SAMPLES)
   #next = 0
   #fresh = 0
@@ -15,7 +15,7 @@ export class Percentile {
 
   /** @param share - which percentile, as a ratio: 0.95 is the 95th. */
   constructor(share: number) {
-    this.#share = share
+    this.share = share
   }
 
   /** The percentile in ms; Infinity while there are none. */
@@ -34,7 +34,7 @@ export class Percentile {
 
   #find(): void {
     const sorted = this.#ring.slice(0, Math.min(this.count, SAMPLES)).sort()
-    this.#value = sorted[Math.ceil(this.#share * sorted.length) - 1] ?? Infinity
+    this.#value = sorted[Math.ceil(this.share * sorted.length) - 1] ?? Infinity
     this.#fresh = 0
   }
 }

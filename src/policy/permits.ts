@@ -2,10 +2,18 @@ import type { Priority } from '../options.ts'
 import { Queue, Waiter } from './queue.ts'
 
 const nothing = (): void => undefined
-const never = (): boolean => false
 /** The queue of each priority; what is served first comes first. */
 const PLACE: Readonly<Record<Priority, number>> = { critical: 0, normal: 1, background: 2 }
 const NO_QUEUES: readonly Queue[] = []
+
+/** Says whether a call with a permit could go on. */
+export interface Door {
+  admits(now: number): boolean
+  /** Whether it will admit more in a moment: then those who wait should go on waiting, though there is a permit. */
+  isOpening(now: number): boolean
+}
+
+const OPEN: Door = { admits: () => true, isOpening: () => false }
 
 /**
  * Counts permits and keeps queues of those who wait for one. No timers: who waits brings its own.
@@ -24,16 +32,16 @@ export class Permits {
   /** How many wait. */
   queued = 0
   #patience = Infinity
-  /** Asked before each grant: whether those who wait should go on waiting, though there is a permit. */
-  isHeld: (now: number) => boolean = never
   #max: number
+  readonly #door: Door
   /** Made when somebody first waits. */
   #queues = NO_QUEUES
   #waitingSince = 0
   #granting = false
 
-  constructor(max: number) {
+  constructor(max: number, door: Door = OPEN) {
     this.#max = max
+    this.#door = door
   }
 
   /** Permits there are. */
@@ -120,7 +128,7 @@ export class Permits {
     if (this.queued === 0 || this.#granting) return
     this.#granting = true
     try {
-      while (this.taken < this.#max && !this.isHeld(now)) {
+      while (this.taken < this.#max && (this.#door.admits(now) || !this.#door.isOpening(now))) {
         const queue = this.#queues.find(({ size }) => size > 0)
         const waiter = this.isOverloaded(now) ? queue?.newest : queue?.oldest
         if (waiter === undefined) break

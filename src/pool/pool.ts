@@ -1,8 +1,8 @@
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call.ts'
 import type { Env } from '../clock.ts'
-import type { Send } from '../layer.ts'
 import type { HeaderFields, PoolPolicy } from '../options.ts'
+import type { Reply } from '../reply.ts'
 import { rejected } from '../sent.ts'
 import { BufferedExchange } from './buffered.ts'
 import { ConnectionEvents } from './connection-events.ts'
@@ -16,7 +16,7 @@ import { Wire, type Replayer } from './wire.ts'
 /** The connections to one endpoint. */
 export interface Pool {
   /** One exchange on the wire. */
-  readonly send: Send
+  send(call: Call): Promise<Reply>
   /** Hands a request of a dispatcher's caller to undici as it is, and what comes back to its handler. */
   pass(asked: Asked, handler: Dispatcher.DispatchHandler, fields: HeaderFields, now: number): boolean
   /** undici's own numbers of the connections, if there are any yet. */
@@ -56,7 +56,7 @@ export class EndpointPool implements Pool, Replayer {
     this.#events = events
   }
 
-  readonly send: Send = call => {
+  send(call: Call): Promise<Reply> {
     const other = call.relay === undefined ? undefined : this.#withoutH2((call.relay as Relay).asked)
     if (other !== undefined) return other.send(call)
     let wire: Wire

@@ -15,7 +15,11 @@ const setup = () => {
   const env = testEnv()
   const inner = scripted()
   const endpoint: Endpoint = endpointOf(env, inner.send)
-  const send: Send = attempt(env, endpoint)(interruptible(inner.send))
+  const layer = attempt(env)(interruptible(inner.send))
+  const send: Send = call => {
+    call.endpoint = endpoint
+    return layer(call)
+  }
   /** One attempt that is answered after so many ms. */
   const answered = async (reply: Reply, ms = 0, call: CallSetup = {}): Promise<Reply> => {
     const sent = send(callAt(env, call))
@@ -34,7 +38,7 @@ suite('an attempt', () => {
     const { env, inner, endpoint, send } = setup()
     const call = callAt(env)
     const sent = send(call)
-    deepEqual([call.trace.attempts, endpoint.inFlight, call.lastEndpoint], [1, 1, endpoint])
+    deepEqual([call.trace.attempts, endpoint.inFlight], [1, 1])
     ;(await inner.next()).reply(replyOf())
     equal((await sent).attempts, 1)
     equal(endpoint.inFlight, 0)

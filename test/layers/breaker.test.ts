@@ -22,8 +22,8 @@ const setup = (options: BreakerOptions = {}, withAttempts = false) => {
   const endpoint: Endpoint = endpointOf(env, inner.send, options)
   const policy = policyOf({ breaker: options })
   const wire = interruptible(inner.send)
-  const send = breaker(env, endpoint)(withAttempts ? attempt(env, endpoint)(wire) : wire)
-  const call = (given: CallSetup = {}): Call => callAt(env, { policy, ...given })
+  const send = breaker(env)(withAttempts ? attempt(env)(wire) : wire)
+  const call = (given: CallSetup = {}): Call => callAt(env, { policy, endpoint, ...given })
   const circuit: Circuit = endpoint.circuit!
   /** One call that ends so. */
   const end = async (how: Reply | ((call: Call) => unknown)): Promise<void> => {
@@ -139,9 +139,9 @@ suite('the breaker', () => {
     const env = testEnv()
     const inner = scripted()
     const endpoint = endpointOf(env, inner.send, false)
-    const send = breaker(env, endpoint)(inner.send)
+    const send = breaker(env)(inner.send)
     for (let n = 0; n < 20; n++) {
-      const call = callAt(env, { options: { breaker: false } })
+      const call = callAt(env, { endpoint, options: { breaker: false } })
       const seen = outcome(send(call))
       ;(await inner.next()).fail(refused(call))
       await settle()

@@ -23,15 +23,16 @@ const setup = async (options: HedgeOptions | boolean = true, known = 100) => {
   const permits = new Permits(10)
   const door = { open: true }
   const policy = policyOf({ hedge: options })
+  const parts = { budget, capacity: { permits }, endpoints: { admits: () => door.open }, latencies: undefined }
   const attempts: Call[] = []
-  const send = hedge(env, budget, permits, { admits: () => door.open })(call => {
+  const send = hedge(env)(call => {
     call.attempt = ++call.trace.attempts
     call.attemptAt = call.at
     attempts.push(call)
     return interruptible(inner.send)(call)
   })
   const start = (given: CallSetup = {}) => {
-    const call = callAt(env, { policy, ...given })
+    const call = callAt(env, { policy, parts, ...given })
     return { call, seen: outcome(send(call)) }
   }
   for (let n = 0; n < known; n++) {
@@ -88,9 +89,9 @@ suite('a call that is slower than nearly all', () => {
   test('shows its second attempt to the endpoint that the first one went to, so that another can be picked', async () => {
     const made = await setup()
     const { call } = made.start()
-    call.lastEndpoint = { origin: 'http://a.test' }
+    call.endpoint = { origin: 'http://a.test' }
     await made.env.clock.advance(20)
-    equal(made.attempts[1]!.lastEndpoint, call.lastEndpoint)
+    equal(made.attempts[1]!.endpoint, call.endpoint)
   })
 
   test('costs the retry budget, for good', async () => {

@@ -1,10 +1,11 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { CircuitOpenError, LimitExceededError } from '../../src/errors.ts'
-import { limit, type Doorkeeper } from '../../src/layers/limit.ts'
+import { limit } from '../../src/layers/limit.ts'
 import type { Call } from '../../src/call.ts'
 import type { LimitOptions, Priority, UpstreamOptions } from '../../src/options.ts'
 import { Limit } from '../../src/policy/limit.ts'
+import type { Trace } from '../../src/trace.ts'
 import { callAt, judged, outcome, policyOf, refused, streaming } from '../support/calls.ts'
 import { settle } from '../support/check.ts'
 import { testEnv } from '../support/clock.ts'
@@ -14,25 +15,25 @@ const setup = (options: LimitOptions | false = { max: 1, queue: 2 }, upstream: U
   const env = testEnv()
   const inner = scripted()
   const policy = policyOf({ ...upstream, limit: options === false ? false : { adaptive: false, ...options } })
-  const capacity = new Limit(policy.limit)
-  const { permits } = capacity
   const door = { open: true, opening: false, asked: 0, refusals: 0 }
-  const doorkeeper: Doorkeeper = {
+  const endpoints = {
     admits: () => {
       door.asked++
       return door.open
     },
     isOpening: () => door.opening,
-    refuse: trace => {
+    refuse: (trace: Trace) => {
       door.refusals++
       return new CircuitOpenError(trace, 'failure rate', 100)
     },
   }
-  const send = limit(env, capacity, doorkeeper)(call => {
+  const capacity = new Limit(policy.limit, endpoints)
+  const { permits } = capacity
+  const send = limit(env)(call => {
     call.attemptAt = call.at
     return inner.send(call)
   })
-  const call = (priority: Priority = 'normal'): Call => callAt(env, { policy, priority })
+  const call = (priority: Priority = 'normal'): Call => callAt(env, { policy, priority, parts: { capacity, endpoints } })
   const start = (priority?: Priority) => {
     const made = call(priority)
     return { call: made, seen: outcome(send(made)) }

@@ -37,12 +37,13 @@ const begin = (setup: Setup = {}) => {
   const budget = new Budget(budgetPolicy(setup.retry?.budget))
   const gate = { opensIn: 0 }
   const resting = new Resting()
-  const send = retry(env, budget, { opensIn: () => gate.opensIn }, resting)(call => {
+  const send = retry(env)(call => {
     call.trace.attempts++
     return inner.send(call)
   })
   const options = { ...setup.options, ...(setup.retry === undefined ? {} : { retry: setup.retry }) }
-  const make = (): Call => callAt(env, { options, ...setup.call })
+  const parts = { budget, resting, endpoints: { opensIn: () => gate.opensIn } }
+  const make = (): Call => callAt(env, { options, parts, ...setup.call })
   const call = make()
   const seen = outcome(send(call))
   /** Answers the attempt that is out, and lets what follows from it happen as far as it needs no time. */

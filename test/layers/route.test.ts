@@ -3,6 +3,7 @@ import { suite, test } from 'node:test'
 import { Endpoints, type Endpoint } from '../../src/endpoint.ts'
 import { CircuitOpenError } from '../../src/errors.ts'
 import { route } from '../../src/layers/route.ts'
+import type { Call } from '../../src/call.ts'
 import type { BreakerOptions } from '../../src/options.ts'
 import { callAt, endpointOf, judged, outcome, pass } from '../support/calls.ts'
 import { settle } from '../support/check.ts'
@@ -17,53 +18,54 @@ const setup = (count: number, breaker: BreakerOptions | false = {}) => {
   const trip = (...which: number[]): void => {
     for (const index of which) for (let n = 0; n < 5; n++) pass(all[index]!.circuit!, 'gateway', env.clock.now())
   }
-  return { env, wires, all, endpoints, trip, send: route(endpoints) }
+  const send = route(call => (call.endpoint as Endpoint).pool.send(call))
+  return { env, wires, all, endpoints, trip, send, call: (): Call => callAt(env, { parts: { endpoints } }) }
 }
 
 suite('the route', () => {
   test('to a single endpoint is that one, open or not: its breaker has the word', async () => {
-    const { env, wires, send, trip } = setup(1)
+    const { wires, send, trip, call } = setup(1)
     trip(0)
-    void outcome(send(callAt(env)))
+    void outcome(send(call()))
     equal(wires[0]!.calls, 1)
   })
 
   test('leads to the endpoints that admit, and to all of them', async () => {
-    const { env, wires, send, trip } = setup(3)
+    const { wires, send, trip, call } = setup(3)
     trip(1)
-    for (let n = 0; n < 100; n++) void outcome(send(callAt(env)))
+    for (let n = 0; n < 100; n++) void outcome(send(call()))
     equal(wires[1]!.calls, 0)
     ok(wires[0]!.calls > 20 && wires[2]!.calls > 20, `${wires[0]!.calls} and ${wires[2]!.calls}`)
   })
 
   test('of a retry leads elsewhere if it can, and back if it must', async () => {
-    const { env, wires, all, send, trip } = setup(2)
+    const { wires, all, send, trip, call } = setup(2)
     for (let n = 0; n < 20; n++) {
-      const call = callAt(env)
-      call.lastEndpoint = all[0]!
-      void outcome(send(call))
+      const made = call()
+      made.endpoint = all[0]!
+      void outcome(send(made))
     }
     deepEqual(wires.map(wire => wire.calls), [0, 20])
     trip(1)
-    const call = callAt(env)
-    call.lastEndpoint = all[0]!
-    void outcome(send(call))
+    const made = call()
+    made.endpoint = all[0]!
+    void outcome(send(made))
     deepEqual(wires.map(wire => wire.calls), [1, 20])
   })
 
   test('prefers the less busy of two', async () => {
-    const { env, wires, all, send } = setup(2)
+    const { wires, all, send, call } = setup(2)
     all[0]!.inFlight = 10
-    for (let n = 0; n < 100; n++) void outcome(send(callAt(env)))
+    for (let n = 0; n < 100; n++) void outcome(send(call()))
     ok(wires[1]!.calls > wires[0]!.calls * 2, wires.map(wire => wire.calls).join())
   })
 
   test('is refused when none admits, by the endpoint that opens first', async () => {
-    const { env, wires, send, trip } = setup(2)
+    const { env, wires, send, trip, call } = setup(2)
     trip(0)
     await env.clock.advance(200)
     trip(1)
-    const seen = outcome(send(callAt(env)))
+    const seen = outcome(send(call()))
     await settle()
     ok(seen.error instanceof CircuitOpenError)
     ok(seen.error.retryAfter !== undefined && seen.error.retryAfter <= 800, String(seen.error.retryAfter))
@@ -71,9 +73,9 @@ suite('the route', () => {
   })
 
   test('is open to all when the breakers are off', async () => {
-    const { env, endpoints, wires, send } = setup(2, false)
+    const { env, endpoints, wires, send, call } = setup(2, false)
     deepEqual([endpoints.admits(env.clock.now()), endpoints.opensIn(env.clock.now())], [true, 0])
-    const sent = send(callAt(env))
+    const sent = send(call())
     const wire = wires.find(({ calls }) => calls === 1)!
     ;(await wire.next()).reply(judged())
     equal((await sent).status, 200)

@@ -122,9 +122,8 @@ suite('permits', () => {
   })
 
   test('are kept while those who wait are held, and granted when they no longer are', () => {
-    const permits = new Permits(2)
     let [served, held] = [0, true]
-    permits.isHeld = () => held
+    const permits = new Permits(2, { admits: () => !held, isOpening: () => true })
     permits.take()
     permits.wait(() => served++)
     permits.wait(() => served++)

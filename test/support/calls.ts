@@ -7,7 +7,8 @@ import { ConnectionError } from '../../src/errors.ts'
 import type { Send } from '../../src/layer.ts'
 import type { BreakerOptions, BreakerPolicy, BudgetOptions, Policy, Priority, UpstreamOptions } from '../../src/options.ts'
 import { DEFAULTS } from '../../src/options.ts'
-import { endpointPipeline, pipeline } from '../../src/pipeline.ts'
+import type { Parts } from '../../src/parts.ts'
+import { pipeline } from '../../src/pipeline.ts'
 import { Budget } from '../../src/policy/budget.ts'
 import { Limit } from '../../src/policy/limit.ts'
 import type { Permits } from '../../src/policy/permits.ts'
@@ -28,6 +29,10 @@ export interface CallSetup {
   readonly signal?: AbortSignal
   readonly idempotencyKey?: string
   readonly priority?: Priority
+  /** What the layers under test find of its upstream. */
+  readonly parts?: object
+  /** Its endpoint, where no route has been before. */
+  readonly endpoint?: object
   /** Options of its upstream. */
   readonly options?: UpstreamOptions
   /** The policy of its upstream, where several calls share one. */
@@ -45,7 +50,8 @@ export const callAt = (env: Env, setup: CallSetup = {}): Call => {
   const { method = 'GET', body, streamed = false, signal, idempotencyKey } = setup
   const policy = setup.policy ?? policyOf(setup.options)
   const { deadline, attemptTimeout, retry, maxBodySize } = policy
-  return new Call({
+  const call = new Call({
+    upstream: setup.parts ?? {},
     policy, method, body, streamed, decode: true, throwing: true, signal, deadline, attemptTimeout, retry, maxBodySize,
     priority: setup.priority ?? policy.priority, hedge: policy.hedge,
     trace: new Trace('orders', method, '/things?secret=1', env.clock.now()),
@@ -53,6 +59,8 @@ export const callAt = (env: Env, setup: CallSetup = {}): Call => {
     headers: undefined,
     idempotent: isIdempotent(method, idempotencyKey !== undefined, retry === false ? [] : retry.methods),
   })
+  call.endpoint = setup.endpoint
+  return call
 }
 
 /** A reply as the wire gives it: nobody has judged it yet. */
@@ -126,6 +134,7 @@ export const endpointOf = (env: Env, send: Send, breaker: BreakerOptions | false
 /** Every layer of one upstream, from the deadline down to a pool played by the test. */
 export interface Assembly {
   readonly policy: Policy
+  readonly parts: Parts
   readonly permits: Permits
   readonly budget: Budget
   /** The circuit of its first endpoint. */
@@ -144,24 +153,23 @@ export interface Assembly {
 export const assemble = (env: Env, options: UpstreamOptions, ...pools: Send[]): Assembly => {
   const policy = policyOf(options)
   const changes: string[] = []
-  const capacity = new Limit(policy.limit)
-  const { permits } = capacity
   const budget = new Budget(policy.retry === false ? DEFAULTS.retry.budget : policy.retry.budget)
   const endpoints = new Endpoints(pools.map((pool, index) => {
     const circuit = policy.breaker === false ? undefined
       : new Circuit(policy.breaker, env, (from, to) => changes.push(`${from} > ${to}`))
     const made = poolOf(interruptible(pool))
-    const endpoint = new Endpoint(`http://${'abc'[index] ?? 'z'}.test`, made, circuit)
-    endpoint.send = endpointPipeline(env, endpoint)
-    return endpoint
+    return new Endpoint(`http://${'abc'[index] ?? 'z'}.test`, made, circuit)
   }), env)
+  const capacity = new Limit(policy.limit, endpoints)
+  const { permits } = capacity
   const resting = new Resting()
-  const send = pipeline({ env, budget, capacity, endpoints, resting })
+  const parts: Parts = { budget, capacity, endpoints, resting, latencies: undefined }
+  const send = pipeline(env)
   return {
-    policy, permits, budget, endpoints, resting, changes, send,
+    policy, parts, permits, budget, endpoints, resting, changes, send,
     get circuit(): Circuit { return endpoints.all[0]!.circuit! },
     call(setup, made): Promise<Reply> {
-      const call = callAt(env, { policy, ...setup })
+      const call = callAt(env, { policy, parts, ...setup })
       made?.(call)
       const sent = send(call)
       // As the client does it: what the deadline holds is let go of at the end of the body.

@@ -18,7 +18,7 @@ const RANKS: readonly (readonly [rank: string, names: readonly string[]])[] = [
     'words/', 'call/', 'reply/', 'clock/', 'errors/', 'options/', 'events/',
   ]],
   ['policy', ['policy/']],
-  ['layers', ['layers/', 'pool.ts', 'pool/', 'circuit.ts', 'circuit/', 'endpoint.ts', 'limit.ts', 'limit/']],
+  ['layers', ['layers/', 'pool.ts', 'pool/', 'circuit.ts', 'circuit/', 'endpoint.ts', 'parts.ts', 'limit.ts', 'limit/']],
   ['pipeline', ['pipeline.ts']],
   ['upstream', ['upstream-snapshot.ts', 'upstream.ts', 'upstream/']],
   ['registry', ['registry.ts', 'registry/', 'last-good.ts']],
