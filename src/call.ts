@@ -11,30 +11,41 @@ export type StreamBody = Readable | AsyncIterable<Uint8Array | string>
 /** A request body. A factory makes a fresh one for each attempt, so that a streamed body can be sent again. */
 export type Body = SolidBody | StreamBody | (() => SolidBody | StreamBody)
 
+/** How a call is to be treated: as the policy of its upstream says, unless it says otherwise. One object for many calls. */
+export interface Terms {
+  readonly policy: Policy
+  /** Whether sending it twice asks for no more than sending it once. */
+  readonly idempotent: boolean
+  /** Whether the body of the reply is handed over as a stream. */
+  readonly streamed: boolean
+  /** Whether a coded body of the reply is decoded. */
+  readonly decode: boolean
+  /** Whether a status of 400 or more ends it in an error. */
+  readonly throwing: boolean
+  /** Longest body of the reply, in bytes after decoding. */
+  readonly maxBodySize: number
+  /** Longest time it may take, in ms. */
+  readonly deadline: number
+  /** Longest time an attempt may take, in ms; a probe's may be shorter. */
+  readonly attemptTimeout: number
+  readonly retry: RetryPolicy | false
+  /** How much it matters when there are not enough permits. */
+  readonly priority: Priority
+  /** When it gets a second attempt beside a slow one. */
+  readonly hedge: HedgePolicy | false
+}
+
 /** Everything a {@link Call} is made from. */
 export interface CallInit {
   /** The upstream it goes to; only who made it and the layers know what is in it. */
   readonly upstream: object
-  readonly policy: Policy
+  readonly terms: Terms
   readonly trace: Trace
-  readonly method: string
   /** Path and query. */
   readonly target: string
   readonly headers: HeaderFields | undefined
   readonly body: Body | undefined
-  readonly idempotent: boolean
-  readonly streamed: boolean
-  readonly decode: boolean
-  /** Whether a status of 400 or more ends it in an error. */
-  readonly throwing: boolean
   readonly signal: AbortSignal | undefined
-  readonly maxBodySize: number
-  /** ms, of this call. */
-  readonly deadline: number
-  readonly attemptTimeout: number
-  readonly retry: RetryPolicy | false
-  readonly priority: Priority
-  readonly hedge: HedgePolicy | false
   /** What a dispatcher's caller asked for; only the pool, which hands it through, knows what is in it. */
   readonly relay?: object | undefined
 }
@@ -54,37 +65,16 @@ export const SUPERSEDED: Error = new Error('Another attempt was faster')
  */
 export class Call {
   readonly upstream: object
-  readonly policy: Policy
+  readonly terms: Terms
   readonly trace: Trace
-  readonly method: string
   readonly target: string
   readonly headers: HeaderFields | undefined
   readonly body: Body | undefined
-  /** Whether sending it twice asks for no more than sending it once. */
-  readonly idempotent: boolean
-  /** Whether the body of the reply is handed over as a stream. */
-  readonly streamed: boolean
-  /** Whether a coded body of the reply is decoded. */
-  readonly decode: boolean
-  /** Whether a status of 400 or more ends it in an error. */
-  readonly throwing: boolean
   readonly signal: AbortSignal | undefined
-  /** Longest body of the reply, in bytes after decoding. */
-  readonly maxBodySize: number
-  readonly retry: RetryPolicy | false
-  /** How much it matters when there are not enough permits. */
-  readonly priority: Priority
-  /** When it gets a second attempt beside a slow one. */
-  readonly hedge: HedgePolicy | false
   /** The other side of a call whose response is handed through as it comes, instead of being made a reply's body. */
   readonly relay: object | undefined
-  readonly startedAt: number
-  /** Longest time it may take, in ms. */
-  readonly deadline: number
   /** When it must have ended. */
   readonly deadlineAt: number
-  /** Longest time an attempt may take, in ms; a probe's may be shorter. */
-  readonly attemptTimeout: number
 
   // -- written by layers --
   phase: Phase = 'queue'
@@ -123,29 +113,29 @@ export class Call {
 
   constructor(init: CallInit) {
     this.upstream = init.upstream
-    this.policy = init.policy
+    this.terms = init.terms
     this.trace = init.trace
-    this.method = init.method
     this.target = init.target
     this.headers = init.headers
     this.body = init.body
-    this.streamed = init.streamed
-    this.decode = init.decode
-    this.throwing = init.throwing
     this.signal = init.signal
-    this.maxBodySize = init.maxBodySize
-    this.retry = init.retry
-    this.priority = init.priority
-    this.hedge = init.hedge
     this.relay = init.relay
-    this.idempotent = init.idempotent
     // undici takes a Readable down with a connection that could not be made.
     this.replayable = !(init.body instanceof Readable)
-    this.startedAt = init.trace.startedAt
-    this.at = this.startedAt
-    this.deadline = init.deadline
-    this.deadlineAt = this.startedAt + init.deadline
-    this.attemptTimeout = init.attemptTimeout
+    this.at = init.trace.startedAt
+    this.deadlineAt = this.at + init.terms.deadline
+  }
+
+  get policy(): Policy {
+    return this.terms.policy
+  }
+
+  get method(): string {
+    return this.trace.method
+  }
+
+  get startedAt(): number {
+    return this.trace.startedAt
   }
 
   /**

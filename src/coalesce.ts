@@ -25,16 +25,16 @@ export function coalesced(next: Perform): Perform {
     return found
   }
 
-  const board: Perform = (upstream, target, request, streamed, env) => {
-    if (!upstream.policy.coalesce) return next(upstream, target, request, streamed, env)
+  const board: Perform = (upstream, target, request, streamed) => {
+    if (!upstream.policy.coalesce) return next(upstream, target, request, streamed)
     if (!isSafe(request.method)) {
       // Who has changed something must see it: what was asked for before is joined no more.
-      return next(upstream, target, request, streamed, env).finally(() => { open.delete(upstream) })
+      return next(upstream, target, request, streamed).finally(() => { open.delete(upstream) })
     }
-    if (streamed || !canShare(request)) return next(upstream, target, request, streamed, env)
+    if (streamed || !canShare(request)) return next(upstream, target, request, streamed)
     const flights = flightsOf(upstream)
     const key = keyOf(upstream, target, request)
-    const caller = new Caller(upstream, target, request, env)
+    const caller = new Caller(upstream, target, request)
     const found = flights.get(key)
     if (found !== undefined) return found.join(caller)
     const flight: Flight = new Flight(caller, board, () => {
@@ -42,7 +42,7 @@ export function coalesced(next: Perform): Perform {
       if (flights.get(key) === flight) flights.delete(key)
     })
     const options = { ...request.options, signal: flight.signal }
-    const sent = next(upstream, target, { ...request, options }, false, env)
+    const sent = next(upstream, target, { ...request, options }, false)
     flights.set(key, flight)
     sent.then(reply => { flight.land(reply) }, (error: unknown) => { flight.fail(error) })
     return flight.join(caller)
@@ -65,7 +65,6 @@ class Caller {
   readonly upstream: Upstream
   readonly target: string
   readonly request: Request
-  readonly env: Env
   readonly startedAt: number
   readonly deadlineAt: number
   resolve: (reply: Reply | Promise<Reply>) => void = () => undefined
@@ -73,13 +72,16 @@ class Caller {
   /** Disarms its time and its signal. */
   disarm: () => void = () => undefined
 
-  constructor(upstream: Upstream, target: string, request: Request, env: Env) {
+  constructor(upstream: Upstream, target: string, request: Request) {
     this.upstream = upstream
     this.target = target
     this.request = request
-    this.env = env
-    this.startedAt = env.clock.now()
+    this.startedAt = this.env.clock.now()
     this.deadlineAt = this.startedAt + (request.options.deadline ?? upstream.policy.deadline)
+  }
+
+  get env(): Env {
+    return this.upstream.env
   }
 
   trace(): Trace {
@@ -142,9 +144,9 @@ class Flight {
   fail(error: unknown): void {
     const callers = this.#disembarked().sort((a, b) => b.deadlineAt - a.deadlineAt)
     for (const caller of callers) {
-      const { upstream, target, request, env, left } = caller
+      const { upstream, target, request, left } = caller
       if (error instanceof DeadlineExceededError && left >= 1) {
-        caller.resolve(this.#board(upstream, target, within(request, left), false, env))
+        caller.resolve(this.#board(upstream, target, within(request, left), false))
       } else caller.reject(caller === this.#first ? error : ownError(error, caller, this.#first))
     }
   }

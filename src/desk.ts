@@ -77,7 +77,7 @@ export class Desk {
     if (retry === false && breaker === false && limit === false) return this.#pass(upstream, origin, asked, handler)
     const relayed = new Relay(asked, handler, this.#gone)
     this.#underWay.add(relayed)
-    return relay(upstream, relayed, this.#env)
+    return relay(upstream, relayed)
   }
 
   /** With all protections off there is nothing between the caller and the connections. */

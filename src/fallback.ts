@@ -13,11 +13,12 @@ import { whileWaiting } from './wait.ts'
  * Lets a function answer in place of an upstream that can't, within what remains of the deadline. One that fails, or takes
  * too long, hides nothing: the caller gets the upstream's error, with the fallback's on it.
  */
-export const withFallback = (next: Perform): Perform => (upstream, target, request, streamed, env) => {
+export const withFallback = (next: Perform): Perform => (upstream, target, request, streamed) => {
   const fallback = request.options.fallback ?? upstream.policy.fallback
-  const sent = next(upstream, target, request, streamed, env)
+  const sent = next(upstream, target, request, streamed)
   if (fallback === false) return sent
   const { method, headers = {}, options: { signal, deadline = upstream.policy.deadline } } = request
+  const { env } = upstream
   const startedAt = env.clock.now()
   return sent.catch(async (error: unknown) => {
     if (!fallbackMayServe(error) || signal?.aborted === true) throw error

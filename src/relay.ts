@@ -1,5 +1,4 @@
-import { Call } from './call.ts'
-import type { Env } from './clock.ts'
+import { Call, type Terms } from './call.ts'
 import { announce, over, refusal } from './perform.ts'
 import { isIdempotent } from './policy/verdict.ts'
 import { isStream, type Relay } from './pool/relay.ts'
@@ -12,11 +11,12 @@ import type { Upstream } from './upstream.ts'
  *
  * @returns whether it was taken: false when it was refused in place.
  */
-export function relay(upstream: Upstream, relayed: Relay, env: Env): boolean {
+export function relay(upstream: Upstream, relayed: Relay): boolean {
+  const { env } = upstream
   const { asked: { method }, asked } = relayed
   const trace = new Trace(upstream.name, method.toUpperCase(), pathOf(asked), env.clock.now())
   if (upstream.endpoints.isShut(trace.startedAt)) {
-    relayed.fail(refusal(upstream, trace, env))
+    relayed.fail(refusal(upstream, trace))
     return false
   }
   const call = callOf(upstream, relayed, trace)
@@ -29,11 +29,11 @@ export function relay(upstream: Upstream, relayed: Relay, env: Env): boolean {
     reply => {
       // From here on the caller has the response, and its own time limit on each pause of the body.
       call.over()
-      reply.whenEnded(error => { over(upstream, call, env, env.clock.now(), error, reply) })
+      reply.whenEnded(error => { over(upstream, call, env.clock.now(), error, reply) })
       reply.handOn()
     },
     (error: unknown) => {
-      over(upstream, call, env, env.clock.now(), error)
+      over(upstream, call, env.clock.now(), error)
       relayed.fail(error)
     },
   )
@@ -47,9 +47,8 @@ function callOf(upstream: Upstream, relay: Relay, trace: Trace): Call {
   const { method, path: target } = trace
   const byMethod = (): boolean =>
     isIdempotent(method, fieldOf(headers, 'idempotency-key') !== undefined, retry === false ? [] : retry.methods)
-  return new Call({
-    upstream, policy, trace, method, target, retry, deadline, attemptTimeout, body,
-    headers: undefined,
+  const terms: Terms = {
+    policy, retry, deadline, attemptTimeout,
     // What a connection becomes after an upgrade is nobody's to repeat.
     idempotent: method !== 'CONNECT' && !asked.upgrade && (asked.idempotent ?? byMethod()),
     streamed: true,
@@ -58,8 +57,7 @@ function callOf(upstream: Upstream, relay: Relay, trace: Trace): Call {
     priority: policy.priority,
     // Two responses can't both be handed through.
     hedge: false,
-    signal: undefined,
     maxBodySize: Infinity,
-    relay,
-  })
+  }
+  return new Call({ upstream, terms, trace, target, headers: undefined, body, signal: undefined, relay })
 }

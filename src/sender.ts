@@ -40,7 +40,7 @@ export class Sender {
     if (!this.isOpen(upstream)) return Promise.reject(this.draining(upstream, target, request.method))
     const { query } = request.options
     const whole = query === undefined ? target : withQuery(target, query)
-    const sent = this.#perform(upstream, whole, request, streamed, this.#env)
+    const sent = this.#perform(upstream, whole, request, streamed)
     const redirects = request.options.redirects ?? upstream.policy.redirects
     if (redirects === 0) return sent
     const followed = this.#followed(sent, upstream, new URL(origin + target), request, streamed, redirects)
@@ -83,7 +83,7 @@ export class Sender {
       if (this.#destroyed) throw this.draining(first, target, hop.request.method)
       const upstream = this.#directory.at(hop.url.origin, hop.request.method, target)
       const left = Math.max(1, endsAt - this.#env.clock.now())
-      reply = await this.#perform(upstream, target, within(hop.request, left), streamed, this.#env)
+      reply = await this.#perform(upstream, target, within(hop.request, left), streamed)
     }
     return reply
   }

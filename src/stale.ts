@@ -1,4 +1,3 @@
-import type { Env } from './clock.ts'
 import { StatusError, type UpstreamError } from './errors.ts'
 import { channels } from './events.ts'
 import type { LastGood } from './last-good.ts'
@@ -17,14 +16,14 @@ import type { Upstream } from './upstream.ts'
  * Keeps the last good reply to each GET and serves it, marked as stale, when the upstream can't answer (stale-if-error, RFC
  * 5861 §4). It never answers for an upstream that can.
  */
-export const withStale = (lastGood: LastGood, next: Perform): Perform => (upstream, target, request, streamed, env) => {
+export const withStale = (lastGood: LastGood, next: Perform): Perform => (upstream, target, request, streamed) => {
   const { stale } = upstream.policy
-  const sent = next(upstream, target, request, streamed, env)
+  const sent = next(upstream, target, request, streamed)
   if (stale === false) return sent
   if (!isSafe(request.method)) return invalidating(sent, lastGood, uriKey(upstream.name, target))
   if (streamed || request.method !== 'GET' || request.body !== undefined || request.options.stale === false) return sent
   return isPlain(fieldsOf(upstream.policy.headers, request.headers))
-    ? guarded(sent, lastGood, stale, { upstream, target, request, env }) : sent
+    ? guarded(sent, lastGood, stale, { upstream, target, request }) : sent
 }
 
 /** What has changed a resource makes all that is known of it out of date (RFC 9111 §4.4). */
@@ -37,11 +36,11 @@ interface Asked {
   readonly upstream: Upstream
   readonly target: string
   readonly request: Request
-  readonly env: Env
 }
 
 function guarded(sent: Promise<Reply>, lastGood: LastGood, policy: StalePolicy, asked: Asked): Promise<Reply> {
-  const { upstream, target, request, env } = asked
+  const { upstream, target, request } = asked
+  const { env } = upstream
   const startedAt = env.clock.now()
   const fields = fieldsOf(upstream.policy.headers, request.headers)
   // A body as it is on the wire is none that others can read.
@@ -90,9 +89,9 @@ function guarded(sent: Promise<Reply>, lastGood: LastGood, policy: StalePolicy, 
 }
 
 /** The error that a caller with `throwOnStatus: false` has not asked for. */
-function statusError({ upstream, target, request, env }: Asked, reply: Reply, startedAt: number): StatusError {
+function statusError({ upstream, target, request }: Asked, reply: Reply, startedAt: number): StatusError {
   const trace = new Trace(upstream.name, request.method, target, startedAt)
   trace.attempts = reply.attempts
-  trace.mark(`status ${reply.status}`, env.clock.now())
+  trace.mark(`status ${reply.status}`, upstream.env.clock.now())
   return new StatusError(trace, reply)
 }

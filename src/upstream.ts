@@ -10,6 +10,7 @@ import type { Parts } from './parts.ts'
 import { Budget } from './policy/budget.ts'
 import { Limit } from './policy/limit.ts'
 import type { Percentile } from './policy/percentile.ts'
+import { policyTerms, type PolicyTerms } from './policy/terms.ts'
 import type { ConnectionEvents } from './pool/connection-events.ts'
 import { EndpointPool } from './pool/pool.ts'
 import type { Reply } from './reply.ts'
@@ -47,7 +48,7 @@ export class Upstream implements Parts {
   latencies: Percentile | undefined = undefined
   /** What it has in the cache of last good replies. */
   readonly kept = { entries: 0, bytes: 0 }
-  #policy: Policy
+  #terms: PolicyTerms
   readonly #shared: Shared
   readonly #errors: { at: number; error: Pick<UpstreamError, 'code' | 'message'> }[] = []
   #failures = 0
@@ -58,7 +59,7 @@ export class Upstream implements Parts {
     this.name = name
     this.configured = configured
     this.#shared = shared
-    this.#policy = policy
+    this.#terms = policyTerms(policy)
     this.lastUsed = shared.env.clock.now()
     this.endpoints = new Endpoints(origins.map(origin => this.#endpoint(origin, policy)), shared.env)
     this.capacity = new Limit(policy.limit, this.endpoints)
@@ -71,7 +72,12 @@ export class Upstream implements Parts {
   }
 
   get policy(): Policy {
-    return this.#policy
+    return this.#terms.policy
+  }
+
+  /** On what terms its calls are made. */
+  get terms(): PolicyTerms {
+    return this.#terms
   }
 
   /** Whether it must not be forgotten: calls are in flight, or a circuit holds something worth remembering. */
@@ -111,7 +117,7 @@ export class Upstream implements Parts {
 
   /** Takes a new policy; circuits, windows, budget and connections stay. */
   tune(policy: Policy): void {
-    this.#policy = policy
+    this.#terms = policyTerms(policy)
     this.capacity.tune(policy.limit, this.#shared.env.clock.now())
     this.budget.tune(budgetOf(policy))
     for (const endpoint of this.endpoints.all) {

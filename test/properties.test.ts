@@ -307,7 +307,7 @@ suite('any number of calls through all layers', () => {
         clock.after(script.ms, () => {
           if (how === 'refused') reject(refused(sent))
           else if (how === 'reset') reject(reset(sent))
-          else if (!sent.streamed) resolve(replyOf(parseInt(how), how === '503 later' ? { 'retry-after': '1' } : {}))
+          else if (!sent.terms.streamed) resolve(replyOf(parseInt(how), how === '503 later' ? { 'retry-after': '1' } : {}))
           else {
             const { reply, end } = streaming(parseInt(how))
             resolve(reply)

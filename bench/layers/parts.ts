@@ -53,16 +53,12 @@ export const noopNext: Send = call => new Noop(call).promise
 const policy: Policy = resolve([{ pool: { factory: () => silentTransport } }])
 const upstream = new Upstream('service', [ORIGIN], policy, { env, send: noopNext, events: new ConnectionEvents() })
 const endpoint = upstream.endpoints.all[0]!
+const terms = upstream.terms.of({ method: 'GET', headers: undefined, body: undefined, options: {} }, false)
 
 /** A call as the client would make it of `get(url)`. */
 export function newCall(): Call {
   const trace = new Trace('service', 'GET', '/invoices/7', env.clock.now())
-  const call = new Call({
-    upstream, policy, trace, method: 'GET', target: '/invoices/7', headers: undefined, body: undefined, idempotent: true,
-    streamed: false, decode: true, throwing: true,
-    signal: undefined, maxBodySize: policy.maxBodySize, deadline: policy.deadline, attemptTimeout: policy.attemptTimeout,
-    retry: policy.retry, priority: policy.priority, hedge: policy.hedge,
-  })
+  const call = new Call({ upstream, terms, trace, target: '/invoices/7', headers: undefined, body: undefined, signal: undefined })
   call.endpoint = endpoint
   return call
 }

@@ -50,12 +50,12 @@ export const attempt = (env: Env): Layer => next => {
 }
 
 /** A probe may have less time than other attempts. */
-const timeoutOf = ({ admission, attemptTimeout, policy: { breaker } }: Call): number =>
+const timeoutOf = ({ admission, terms: { attemptTimeout, policy: { breaker } } }: Call): number =>
   admission < 0 && breaker !== false ? Math.min(attemptTimeout, breaker.probeTimeout) : attemptTimeout
 
 /** Takes in how long a healthy reply took, unless this process stood still meanwhile; how long a stream is says nothing. */
 function learn(call: Call, reply: Reply | undefined, endpoint: Endpoint, duration: number, stalled: boolean): void {
-  if (reply?.verdict === 'healthy' && !stalled) endpoint.latency.record(call.streamed ? reply.headersAfter : duration)
+  if (reply?.verdict === 'healthy' && !stalled) endpoint.latency.record(call.terms.streamed ? reply.headersAfter : duration)
 }
 
 /** Notes on a reply what it proves and how it came about. */

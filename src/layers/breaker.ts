@@ -47,14 +47,14 @@ export const breaker = (env: Env): Layer => next => {
     if (admission === 0) return rejected(endpoint.refuse(call.trace, call.at))
     call.admission = admission
     call.attemptAt = call.at
-    if (admission < 0 && call.streamed) return sendStreamedProbe(call, policy)
+    if (admission < 0 && call.terms.streamed) return sendStreamedProbe(call, policy)
     return atEnd(next(call), call, settle)
   }
 }
 
 /** How long the endpoint took, in ms: to its headers if the body is streamed, which takes as long as it takes. */
 const latencyOf = (call: Call, reply: Reply | undefined, now: number): number =>
-  call.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
+  call.terms.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
 
 /** A 503's Retry-After speaks for the endpoint; a 429's may be about one tenant's quota. */
 const holds = (reply: Reply, policy: BreakerPolicy): boolean =>

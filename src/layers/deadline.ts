@@ -33,5 +33,5 @@ function exceeded(call: Call, env: Env, late: number): DeadlineExceededError {
   const stalled = env.clock.stalledAt >= call.attemptAt
   const verdict = inFlight ? verdictOfTimeout(now - call.attemptAt, call.usualLatency, stalled) : 'none'
   const sent = trace.attempts === 0 || (trace.attempts === 1 && phase === 'connect') ? 'never' : 'maybe'
-  return new DeadlineExceededError(trace, call.deadline, phase, sent, verdict)
+  return new DeadlineExceededError(trace, call.terms.deadline, phase, sent, verdict)
 }

@@ -16,8 +16,8 @@ import type { Reply } from '../reply.ts'
  * in a hundred at most have a second attempt.
  */
 export const hedge = (env: Env): Layer => next => call => {
-  const policy = call.hedge
-  if (policy === false || !call.idempotent || isOneShot(call.body)) return next(call)
+  const policy = call.terms.hedge
+  if (policy === false || !call.terms.idempotent || isOneShot(call.body)) return next(call)
   const parts = partsOf(call)
   if (parts.latencies?.share !== policy.percentile) parts.latencies = new Percentile(policy.percentile)
   return new Race(env, next, parts.latencies, call, policy).result

@@ -22,8 +22,8 @@ export const limit = (env: Env): Layer => next => {
     // What this process's own standing still has added to the latency means nothing.
     if (env.clock.stalledAt < call.attemptAt) {
       // A streamed body is as slow as its reader: its headers count.
-      sample.latency = call.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
-      sample.deadline = call.deadline
+      sample.latency = call.terms.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
+      sample.deadline = call.terms.deadline
       sample.inFlight = capacity.permits.taken
       sample.healthy = error === undefined && reply?.verdict === 'healthy'
       sample.dropped = reply?.verdict === 'throttled' || (error instanceof TimeoutError && error.verdict !== 'none')
@@ -40,7 +40,7 @@ export const limit = (env: Env): Layer => next => {
     return rejected(endpoints.refuse(call.trace, call.at))
   }
   return call => {
-    const { at, policy: { limit: policy }, priority } = call
+    const { at, terms: { policy: { limit: policy }, priority } } = call
     const { capacity, capacity: { permits }, endpoints } = partsOf(call)
     const admits = endpoints.admits(at)
     const mayWait = policy !== false && policy.queue > 0
@@ -89,7 +89,7 @@ function inQueue(call: Call, patience: number, { env, permits, enter }: Queue): 
       resolve(enter(call))
     }, () => {
       reject(refusal(call, 'displaced from the queue', leave(), 'queue', permits.queued))
-    }, since, call.priority)
+    }, since, call.terms.priority)
     const timer = env.clock.after(patience, () => {
       reject(refusal(call, 'no permit in time', leave(), 'queue timeout', patience))
     })

@@ -21,14 +21,14 @@ import type { Sent } from '../verdict.ts'
  */
 export const retry = (env: Env): Layer => next => {
   const settle: Settle = (call, reply, error) => {
-    const policy = call.retry
+    const policy = call.terms.retry
     if (policy === false) return undefined
     const failure = reply === undefined ? error : failureOf(reply, call, policy)
     if (isRetryable(failure)) return again(failure, { env, next, call, policy })
     if (reply !== undefined && !failed(reply.verdict)) partsOf(call).budget.deposit(0)
     return undefined
   }
-  return call => (call.retry === false ? next(call) : settled(next(call), call, settle))
+  return call => (call.terms.retry === false ? next(call) : settled(next(call), call, settle))
 }
 
 /** A call that has failed at its first attempt, and who is to make the next. */
@@ -56,7 +56,7 @@ const isRetryable = (error: unknown): error is UpstreamError =>
 
 /** Whether a call may be sent again after this failure. */
 const isRepeatable = (error: UpstreamError, call: Call): boolean =>
-  call.replayable && (call.idempotent || error.sent === 'never')
+  call.replayable && (call.terms.idempotent || error.sent === 'never')
 
 /** Goes on after the first failure; where there can be no second attempt, p-retry has nothing to count. */
 function again(first: UpstreamError, failing: Failing): Promise<Reply> | Reply | Failed {

@@ -111,10 +111,10 @@ export abstract class Exchange extends Exchanged implements Dispatcher.DispatchH
   }
 
   protected tooLarge(): void {
-    this.stop(new ResponseError(this.call.trace, `body longer than ${this.call.maxBodySize} bytes`, 'healthy'))
+    this.stop(new ResponseError(this.call.trace, `body longer than ${this.call.terms.maxBodySize} bytes`, 'healthy'))
   }
 }
 
 const isReplayable = (error: unknown, call: Call): boolean =>
   error instanceof ConnectionError && error.blame === 'nobody' && !call.replayed && call.replayable
-  && (call.idempotent || error.sent === 'never')
+  && (call.terms.idempotent || error.sent === 'never')

@@ -66,7 +66,7 @@ export class EndpointPool implements Pool, Replayer {
       // The caller's factory threw: its own error ends the call, and nothing has begun.
       return rejected(error)
     }
-    const Exchange = call.streamed ? call.relay === undefined ? StreamedExchange : RelayedExchange : BufferedExchange
+    const Exchange = call.terms.streamed ? call.relay === undefined ? StreamedExchange : RelayedExchange : BufferedExchange
     const exchange = new Exchange(call, wire)
     wire.dispatch(call, exchange)
     return exchange.promise

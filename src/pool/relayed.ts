@@ -148,7 +148,7 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
   }
 
   #mayBeRetried(): boolean {
-    const { retry, idempotent, replayable, trace } = this.call
+    const { terms: { retry, idempotent }, replayable, trace } = this.call
     return retry !== false && idempotent && replayable && trace.attempts <= retry.limit
   }
 }

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream'
-import { Call, type Body } from '../../src/call.ts'
+import { Call, type Body, type Terms } from '../../src/call.ts'
 import { Circuit } from '../../src/circuit.ts'
 import type { Env } from '../../src/clock.ts'
 import { Endpoint, Endpoints } from '../../src/endpoint.ts'
@@ -50,15 +50,14 @@ export const callAt = (env: Env, setup: CallSetup = {}): Call => {
   const { method = 'GET', body, streamed = false, signal, idempotencyKey } = setup
   const policy = setup.policy ?? policyOf(setup.options)
   const { deadline, attemptTimeout, retry, maxBodySize } = policy
-  const call = new Call({
-    upstream: setup.parts ?? {},
-    policy, method, body, streamed, decode: true, throwing: true, signal, deadline, attemptTimeout, retry, maxBodySize,
+  const terms: Terms = {
+    policy, streamed, decode: true, throwing: true, deadline, attemptTimeout, retry, maxBodySize,
     priority: setup.priority ?? policy.priority, hedge: policy.hedge,
-    trace: new Trace('orders', method, '/things?secret=1', env.clock.now()),
-    target: '/things?secret=1',
-    headers: undefined,
     idempotent: isIdempotent(method, idempotencyKey !== undefined, retry === false ? [] : retry.methods),
-  })
+  }
+  const target = '/things?secret=1'
+  const trace = new Trace('orders', method, target, env.clock.now())
+  const call = new Call({ upstream: setup.parts ?? {}, terms, trace, target, headers: undefined, body, signal })
   call.endpoint = setup.endpoint
   return call
 }
