@@ -4,6 +4,7 @@ import { LimitExceededError, TimeoutError, type LimitKind } from '../errors.ts'
 import type { Layer, Send } from '../layer.ts'
 import { partsOf } from '../parts.ts'
 import type { Sample } from '../policy/adaptive-limit.ts'
+import type { Limit } from '../policy/limit.ts'
 import type { Permits } from '../policy/permits.ts'
 import type { Reply } from '../reply.ts'
 import { atEnd, rejected, type Ended } from '../sent.ts'
@@ -48,8 +49,7 @@ export const limit = (env: Env): Layer => next => {
     if (policy === false) return next(call)
     if (admits && permits.take()) return atEnd(next(call), call, ended)
     if (policy.queue === 0) return rejected(refusal(call, 'no permit', at, 'permits', permits.max))
-    // What is left when the attempt itself has had the time that one takes now.
-    const patience = Math.min(policy.queueTimeout, call.deadlineAt - at - capacity.held)
+    const patience = Math.max(0, Math.min(policy.queueTimeout, call.deadlineAt - at - needed(call, capacity)))
     const expected = capacity.expectedWait(priority, at)
     if (expected > patience) return rejected(refusal(call, 'no permit in sight', at, 'wait', patience, expected))
     const places = permits.isOverloaded(at) ? Math.min(policy.queue, permits.max) : policy.queue
@@ -57,6 +57,9 @@ export const limit = (env: Env): Layer => next => {
     return inQueue(call, patience, { env, permits, enter })
   }
 }
+
+/** What an attempt needs, in ms: as long as one takes now; but a call that has less time than others may also be quicker. */
+const needed = ({ terms: { deadline } }: Call, { held }: Limit): number => Math.min(held, deadline / 2)
 
 function refusal(call: Call, why: string, now: number, ...bound: [LimitKind, number, number?]): LimitExceededError {
   call.trace.mark(`refused: ${why}`, now)

@@ -147,6 +147,20 @@ suite('a call that cannot be served in time', () => {
     deepEqual([permits.queued, env.clock.pending], [3, 3])
   })
 
+  test('is left the time that an attempt takes, though no more than half of its deadline', async () => {
+    // Attempts take 100 ms, so that of 450 ms 350 are for the wait, and of 120 ms 60.
+    for (const [deadline, patience] of [[450, 350], [120, 60]] as const) {
+      const { env, start } = await busy(deadline, { max: 1 })
+      start()
+      const { seen } = start('critical')
+      await env.clock.advance(patience - 1)
+      equal(seen.settled, deadline === 120 ? 1 : 0)
+      await env.clock.advance(1)
+      ok(seen.error instanceof LimitExceededError)
+      equal(seen.error.limit, patience)
+    }
+  })
+
   test('waits while nothing is known of how long permits are held', async () => {
     const { permits, start } = setup({ max: 1, queue: 100 }, { deadline: 10 })
     for (let n = 0; n < 20; n++) start()
