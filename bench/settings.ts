@@ -8,6 +8,8 @@ export interface Settings {
   readonly parts: readonly PartName[]
   /** As quick as possible: shows that it runs, measures nothing worth telling. */
   readonly short: boolean
+  /** Scenarios through the client under test alone. */
+  readonly own: boolean
   /** In place of each part's own number. */
   readonly rounds?: number
   readonly json?: string
@@ -18,6 +20,7 @@ export interface Settings {
 
 interface Given {
   readonly short?: boolean
+  readonly own?: boolean
   readonly rounds?: number
   readonly json?: string
   readonly html?: string
@@ -35,15 +38,17 @@ export function readSettings(args: readonly string[]): Settings {
     .description('Measures breakwater beside bare undici and its peers; everything takes about half an hour.')
     .addArgument(new Argument('[parts...]', 'which parts (default: all)').choices(PARTS))
     .addOption(new Option('--short', 'under a minute, for CI: shows that it runs, its figures mean nothing'))
-    .addOption(new Option('--rounds <number>', 'interleaved rounds, of which medians are taken').argParser(positive))
+    .addOption(new Option('--rounds <number>', 'rounds, of which medians are taken; of scenarios and fleets the worst figures')
+      .argParser(positive))
+    .addOption(new Option('--own', 'scenarios through breakwater alone'))
     .addOption(new Option('--json <file>', 'write every figure').argParser(file))
     .addOption(new Option('--html <file>', 'write a page with charts').argParser(file))
     .addOption(new Option('--svg <folder>', 'write the pictures of the scenarios and of the fleet').argParser(folder))
     .exitOverride()
   command.parse([...args], { from: 'user' })
-  const { short = false, ...rest } = command.opts<Given>()
+  const { short = false, own = false, ...rest } = command.opts<Given>()
   const named = command.args as readonly PartName[]
-  return { ...rest, short, parts: PARTS.filter(part => named.length === 0 || named.includes(part)) }
+  return { ...rest, short, own, parts: PARTS.filter(part => named.length === 0 || named.includes(part)) }
 }
 
 function positive(text: string): number {

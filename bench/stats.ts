@@ -1,3 +1,5 @@
+import type { Column } from './report/report.ts'
+
 /** The middle value; NaN of none. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
@@ -15,3 +17,16 @@ export function spread(values: readonly number[]): number {
 /** The list begun at another place, so that nobody always runs right after the same neighbour or first. */
 export const rotated = <Item>(items: readonly Item[], by: number): Item[] =>
   items.map((_, index) => items[(index + by) % items.length] as Item)
+
+/** A column of which one end is the worse one. */
+export type Ranked = Column & { readonly worst: 'least' | 'most' }
+
+/** Figures by the key of their column; those that mean nothing are undefined. */
+export type Figures = Readonly<Record<string, number | undefined>>
+
+/** Of each figure the worst of all runs. */
+export const worstOf = (columns: readonly Ranked[], runs: readonly Figures[]): Figures =>
+  Object.fromEntries(columns.map(({ key, worst }) => {
+    const values = runs.map(figures => figures[key]).filter(value => value !== undefined)
+    return [key, values.length === 0 ? undefined : Math[worst === 'least' ? 'min' : 'max'](...values)]
+  }))

@@ -1,11 +1,11 @@
 import { columnWidth, type Span } from '../../demo/phases.ts'
 import { summarize } from '../../demo/report/summary.ts'
-import type { Column } from '../report/report.ts'
+import type { Figures, Ranked } from '../stats.ts'
 import type { Pair } from './clients.ts'
 import type { Outcome } from './simulate.ts'
 
 /** What is told of a fleet; of several seeds the worst. */
-export const FLEET_COLUMNS: readonly (Column & { readonly worst: 'least' | 'most' })[] = [
+export const FLEET_COLUMNS: readonly Ranked[] = [
   { key: 'goodput', title: 'goodput', unit: 'share', worst: 'least' },
   { key: 'spared', title: 'where all is well', unit: 'share', worst: 'least' },
   { key: 'after', title: 'goodput after', unit: 'share', worst: 'least' },
@@ -24,16 +24,6 @@ export const FLEET_COLUMNS: readonly (Column & { readonly worst: 'least' | 'most
 const columnsOf = ({ from, to }: Span): readonly [from: number, to: number] => [from / columnWidth, to / columnWidth]
 /** Columns of 100 ms and of a second. */
 const [TENTH, SECOND] = [100 / columnWidth, 1_000 / columnWidth]
-
-/** Figures by the key of their column; those that mean nothing in a plan are undefined. */
-export type Figures = Readonly<Record<string, number | undefined>>
-
-/** Of each figure the worst of all runs. */
-export const worstOf = (runs: readonly Figures[]): Figures =>
-  Object.fromEntries(FLEET_COLUMNS.map(({ key, worst }) => {
-    const values = runs.map(figures => figures[key]).filter(value => value !== undefined)
-    return [key, values.length === 0 ? undefined : Math[worst === 'least' ? 'min' : 'max'](...values)]
-  }))
 
 /** The figures of one run. */
 export function figuresOfRun(outcome: Outcome): Figures {

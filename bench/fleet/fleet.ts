@@ -6,7 +6,8 @@ import { count } from '../../demo/report/words.ts'
 import type { Progress } from '../report/progress.ts'
 import type { Picture, Row, Section } from '../report/report.ts'
 import type { Settings } from '../settings.ts'
-import { figuresOfRun, FLEET_COLUMNS, worstOf } from './figures.ts'
+import { worstOf } from '../stats.ts'
+import { figuresOfRun, FLEET_COLUMNS } from './figures.ts'
 import { PLANS } from './plan.ts'
 import { type Outcome, simulate } from './simulate.ts'
 
@@ -22,7 +23,7 @@ export async function fleet({ short, rounds }: Settings, progress: Progress): Pr
       progress.step(`${plan.name}, seed ${seed}`)
       runs.push(await simulate(plan, seed))
     }
-    rows.push({ name: plan.name, own: true, values: worstOf(runs.map(figuresOfRun)) })
+    rows.push({ name: plan.name, own: true, values: worstOf(FLEET_COLUMNS, runs.map(figuresOfRun)) })
     pictures.push({ name: `fleet ${plan.name}`, title: `${plan.name}: ${plan.about}`, svg: drawn(runs[0]!) })
   }
   progress.end()

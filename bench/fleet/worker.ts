@@ -1,6 +1,7 @@
 // Simulates fleets for its parent: under the test runner, which watches every promise, it would take four times as long.
 import { answer } from '../process/child.ts'
-import { figuresOfRun, type Figures } from './figures.ts'
+import type { Figures } from '../stats.ts'
+import { figuresOfRun } from './figures.ts'
 import { planOf } from './plan.ts'
 import { simulate } from './simulate.ts'
 

@@ -53,8 +53,9 @@ function commit(): { commit?: string } {
   }
 }
 
-function commandOf({ parts, short, rounds }: Settings, isAll: boolean): string {
-  const args = [...isAll ? [] : parts, ...short ? ['--short'] : [], ...rounds === undefined ? [] : ['--rounds', String(rounds)]]
+function commandOf({ parts, short, own, rounds }: Settings, isAll: boolean): string {
+  const flags = [...short ? ['--short'] : [], ...own ? ['--own'] : []]
+  const args = [...isAll ? [] : parts, ...flags, ...rounds === undefined ? [] : ['--rounds', String(rounds)]]
   return `npm ci && npm run bench${args.length === 0 ? '' : ` -- ${args.join(' ')}`}`
 }
 
