@@ -1,7 +1,5 @@
-/** Replies whose mean is a latency; fewer say too little. */
+/** Replies whose mean is a latency; fewer say too little, and to wait for more would hold back an upstream that is well again. */
 const ENOUGH = 8
-/** The same while it is measured on purpose, which is to be exact. */
-const EXACT = 32
 /** How fast it follows a rise, per span. */
 const RISE = 1.05
 /** The same while the upstream has room: then it is no queue of ours. */
@@ -44,7 +42,7 @@ export class UsualLatency {
     this.#sum += latency
     // The very first come before a queue can have grown.
     if (this.lowest === 0) this.value = this.#count === 1 ? latency : Math.min(this.value, latency)
-    if (this.isMeasured ? this.#count >= EXACT : this.lowest === 0 && this.#count >= ENOUGH) this.#learn('some')
+    if ((this.isMeasured || this.lowest === 0) && this.#count >= ENOUGH) this.#learn('some')
   }
 
   /** A span of time is over. @param use - how much of the limit was in use in it. */
