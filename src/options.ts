@@ -35,7 +35,7 @@ export interface RetryOptions {
 export interface BudgetOptions {
   /** Tokens a full budget holds; it starts full. @default 500 */
   readonly capacity?: number
-  /** Tokens a retry costs; given back if it succeeds. A call that succeeds at once pays in 1. @default 14 */
+  /** Tokens a retry costs; given back if it succeeds. A call that succeeds pays in 1. @default 14 */
   readonly cost?: number
   /** Tokens a retry of a throttled call costs. @default 5 */
   readonly throttledCost?: number
@@ -76,7 +76,10 @@ export interface BreakerOptions {
    * 1000
    */
   readonly ramp?: number
-  /** Longest time, in ms, a Retry-After may hold the endpoint's other calls. @default 5000 */
+  /**
+   * Longest time, in ms, a Retry-After may hold the endpoint's other calls. It ends sooner when as many calls as `probes` that
+   * were in flight come back well meanwhile. @default 5000
+   */
   readonly maxHold?: number
   /** Whether a 429's Retry-After holds the endpoint's other calls, as a 503's does. @default false */
   readonly holdOn429?: boolean

@@ -161,7 +161,7 @@ suite('a budget', () => {
         spent += cost
         if (what === 'retry that succeeds' && cost > 0) {
           budget.deposit(cost)
-          earned += cost
+          earned += cost + 1
         }
         ok(budget.tokens >= 0 && budget.tokens <= given.capacity)
         ok(spent <= given.capacity + earned)
@@ -348,7 +348,7 @@ suite('any number of calls through all layers', () => {
         if (reply?.verdict === 'healthy') paid++
       }
       ok(mostPermits <= given.max && mostInFlight <= given.max, `${mostPermits} permits, ${mostInFlight} in flight`)
-      ok(retries * cost <= given.capacity + paid * Math.max(1, cost), `${retries} retries, ${paid} successes`)
+      ok(retries * cost <= given.capacity + paid * (1 + cost), `${retries} retries, ${paid} successes`)
       ok(upstream.budget.tokens >= 0 && upstream.budget.tokens <= given.capacity)
       ok([...attemptsOf.values()].every(attempts => attempts <= given.retries + 1), 'no more attempts than asked for')
       deepEqual({

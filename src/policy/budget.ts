@@ -2,9 +2,9 @@ import type { BudgetPolicy } from '../options.ts'
 
 /**
  * Bounds retries by what successes have paid in, so that retries cannot multiply the load on an upstream that fails
- * (the retry token bucket of the AWS SDKs). It starts full; a call that succeeds at its first attempt pays in one
- * token, a retry that succeeds gets back what it cost. There is no floor per second: a floor keeps a struggling
- * upstream down.
+ * (the retry token bucket of the AWS SDKs). It starts full; a call that succeeds pays in one token, and a retry that
+ * succeeds gets back what it cost. (There, a call that needed a retry pays in nothing. At one failure in five that leaves so little
+ * over that a run of bad luck empties the bucket.) There is no floor per second: a floor keeps a struggling upstream down.
  */
 export class Budget {
   #options: BudgetPolicy
@@ -27,7 +27,7 @@ export class Budget {
 
   /** Pays in for a call that succeeded; `spent` is what its last retry had cost, 0 if there was none. */
   deposit(spent: number): void {
-    this.#tokens = Math.min(this.#options.capacity, this.#tokens + (spent === 0 ? 1 : spent))
+    this.#tokens = Math.min(this.#options.capacity, this.#tokens + 1 + spent)
   }
 
   /** Takes out the cost of one retry. @returns the cost, or 0 when there is not enough: no retry then. */

@@ -450,7 +450,7 @@ suite('what may be repeated', () => {
 })
 
 suite('the budget', () => {
-  test('pays for each retry, and gets back the last one\'s cost when it succeeds', async () => {
+  test('pays for each retry, and gets back the last one\'s cost when it succeeds, and one for the success', async () => {
     const made = begin()
     await made.answer(reset)
     equal(made.budget.tokens, 486)
@@ -459,7 +459,7 @@ suite('the budget', () => {
     equal(made.budget.tokens, 472)
     await made.env.clock.advance(100)
     await made.answer(judged())
-    equal(made.budget.tokens, 486)
+    equal(made.budget.tokens, 487)
   })
 
   test('gets nothing back for a retry that ends in a failure nobody retries', async () => {

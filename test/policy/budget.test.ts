@@ -19,11 +19,11 @@ suite('a budget', () => {
     deepEqual([1, 2, 3].map(() => budget.withdraw(true)), [4, 4, 0])
   })
 
-  test('gives back what a retry cost when it succeeds', () => {
-    const budget = budgetOf(20)
-    const spent = budget.withdraw(false)
-    budget.deposit(spent)
-    equal(budget.tokens, 20)
+  test('gives back what a retry cost when it succeeds, and earns one token as with any success', () => {
+    const budget = budgetOf(40)
+    budget.withdraw(false)
+    budget.deposit(budget.withdraw(false))
+    equal(budget.tokens, 31)
   })
 
   test('earns one token with each success, up to its capacity', () => {
