@@ -3,8 +3,9 @@ import type { BudgetPolicy } from '../options.ts'
 /**
  * Bounds retries by what successes have paid in, so that retries cannot multiply the load on an upstream that fails
  * (the retry token bucket of the AWS SDKs). It starts full; a call that succeeds pays in one token, and a retry that
- * succeeds gets back what it cost. (There, a call that needed a retry pays in nothing. At one failure in five that leaves so little
- * over that a run of bad luck empties the bucket.) There is no floor per second: a floor keeps a struggling upstream down.
+ * succeeds gets back what it cost. (There, a call that needed a retry pays in nothing. At one failure in five that
+ * leaves so little over that a run of bad luck empties the bucket.) There is no floor per second: a floor keeps a
+ * struggling upstream down.
  */
 export class Budget {
   #options: BudgetPolicy

@@ -18,9 +18,9 @@ export const approved = (file: string, text: string): void => {
   equal(text, known, `${file} is not what it says; if it should be so, run this test with UPDATE=1 and review the change`)
 }
 
-/** Puts `text` between `<!-- name -->` and `<!-- /name -->`. */
+/** Puts `text` between `<!-- name -->` and `<!-- /name -->`; the first may say which file it was taken from. */
 export const between = (markdown: string, name: string, text: string): string => {
-  const marked = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- /${name} -->)`)
+  const marked = new RegExp(`(<!-- ${name}(?: \\S+\\.json)? -->\n)[^]*?(<!-- /${name} -->)`)
   if (!marked.test(markdown)) throw new Error(`there is no place marked ${name}`)
   return markdown.replace(marked, (_, open: string, close: string) => `${open}${text}\n${close}`)
 }

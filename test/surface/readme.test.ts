@@ -99,8 +99,9 @@ test('the error messages in the README are those of a real run', async t => {
   equal(timeless(shown ?? ''), timeless(real.join('\n')))
 })
 
-/** All numbers in a value, with those of ratios as percentages too. */
+/** All numbers in a value, with those of ratios as percentages too; a number may be the name of a row. */
 const numbersIn = (value: unknown): number[] => {
+  if (typeof value === 'string') return /^[\d,]+$/.test(value) ? [Number(value.replaceAll(',', ''))] : []
   if (typeof value === 'number') return [value, value * 100]
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(numbersIn) : []
 }
@@ -125,7 +126,7 @@ describe('numbers in the documents', () => {
   })
 
   test('are found to be wrong when they are', () => {
-    const source = { share: 0.9871, calls: [1_234], time: { p50: 0.3141 } }
-    deepEqual(unfounded('98.7 % of 1,234 in 0.31 ms, not 99 or 5', source), ['5'])
+    const source = { name: '10,000', share: 0.9871, calls: [1_234], time: { p50: 0.3141 } }
+    deepEqual(unfounded('98.7 % of 1,234 in 0.31 ms at 10,000, not 99 or 5', source), ['5'])
   })
 })
