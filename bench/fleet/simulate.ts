@@ -72,6 +72,8 @@ export async function simulate(plan: Plan, seed: number, watch: Watch = () => un
   })
   const look = (): void => {
     fleet.raise('notClosed', column(), notClosed.size)
+    // A queue stands while nothing comes, too.
+    for (const endpoint of endpoints.values()) upstream.raise('queued', column(), endpoint.queued)
     clock.after(columnWidth, look)
   }
   look()
