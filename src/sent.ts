@@ -11,6 +11,10 @@ export type Ended = (call: Call, reply: Reply | undefined, error?: unknown) => v
  */
 export type Settle = (call: Call, reply: Reply | undefined, error: unknown) => Reply | Promise<Reply> | Failed | undefined
 
+/** How long an attempt took, in ms: to its headers if the body is streamed, which takes as long as its reader. */
+export const latencyOf = (call: Call, reply: Reply | undefined, now: number): number =>
+  call.terms.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
+
 /** An error as an outcome. It is handed on, not thrown, as throwing costs more than all the rest of a failing call. */
 export class Failed {
   readonly error: unknown

@@ -34,7 +34,7 @@ export async function fleet({ short, rounds }: Settings, progress: Progress): Pr
       id: 'fleet',
       title: 'Fleets in virtual time',
       about: 'The library as it is; time, chance and the network are simulated, so the figures are the same everywhere. '
-        + `200 clients share 700 calls/s (overload and throttled: 1,500) to an upstream that can take 1,000; of each figure the worst of ${seeds.length === 1 ? 'one run' : `${seeds.length} runs`}.`,
+        + `200 clients, or one, share 700 calls/s (overload and throttled: 1,500) to an upstream that can take 1,000; of each figure the worst of ${seeds.length === 1 ? 'one run' : `${seeds.length} runs`}.`,
       columns: FLEET_COLUMNS,
       rows,
     }],

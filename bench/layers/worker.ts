@@ -55,7 +55,7 @@ async function bytes({ ms, inFlight }: Stint): Promise<number> {
   globalThis.gc?.()
   await time({ ms: ms * 3, inFlight })
   const found: number[] = []
-  while (found.length < ROUNDS) {
+  for (let round = 0; round < 3 * ROUNDS && found.length < ROUNDS; round++) {
     const before = process.memoryUsage().heapUsed
     let made = 0
     for (let left = STRETCH; left > 0; left--) made += await drive(inFlight, () => false)

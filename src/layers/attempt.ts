@@ -9,7 +9,7 @@ import { endpointOf } from '../parts.ts'
 import { retryAfter } from '../policy/retry-after.ts'
 import { verdictOfStatus, verdictOfTimeout } from '../policy/verdict.ts'
 import type { Reply } from '../reply.ts'
-import { atEnd, atReply, rejected, type Ended, type Replied } from '../sent.ts'
+import { atEnd, atReply, latencyOf, rejected, type Ended, type Replied } from '../sent.ts'
 
 /**
  * One try on the wire: counts it, gives it its own time limit, and says what the outcome proves. The limit covers a
@@ -27,7 +27,7 @@ export const attempt = (env: Env): Layer => next => {
     endpoint.inFlight--
     const now = clock.now()
     const duration = now - call.attemptAt
-    if (error === undefined) learn(call, reply, endpoint, duration, clock.stalledAt >= call.attemptAt)
+    if (error === undefined) learn(call, reply, now, clock.stalledAt >= call.attemptAt)
     else if (error === SUPERSEDED) endpoint.latency.record(duration)
     else call.trace.mark(`attempt ${call.attempt} to ${endpoint.origin} failed: ${nameOf(error)}`, now)
     if (channels.attemptEnd.hasSubscribers) publish(call, endpoint, env, { duration, reply, error })
@@ -54,8 +54,8 @@ const timeoutOf = ({ admission, terms: { attemptTimeout, policy: { breaker } } }
   admission < 0 && breaker !== false ? Math.min(attemptTimeout, breaker.probeTimeout) : attemptTimeout
 
 /** Takes in how long a healthy reply took, unless this process stood still meanwhile; how long a stream is says nothing. */
-function learn(call: Call, reply: Reply | undefined, endpoint: Endpoint, duration: number, stalled: boolean): void {
-  if (reply?.verdict === 'healthy' && !stalled) endpoint.latency.record(call.terms.streamed ? reply.headersAfter : duration)
+function learn(call: Call, reply: Reply | undefined, now: number, stalled: boolean): void {
+  if (reply?.verdict === 'healthy' && !stalled) endpointOf(call).latency.record(latencyOf(call, reply, now))
 }
 
 /** Notes on a reply what it proves and how it came about. */

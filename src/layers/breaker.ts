@@ -5,7 +5,7 @@ import type { Layer } from '../layer.ts'
 import type { BreakerPolicy } from '../options.ts'
 import { endpointOf } from '../parts.ts'
 import type { Reply } from '../reply.ts'
-import { atEnd, rejected, type Ended } from '../sent.ts'
+import { atEnd, latencyOf, rejected, type Ended } from '../sent.ts'
 import type { Verdict } from '../verdict.ts'
 
 /**
@@ -51,10 +51,6 @@ export const breaker = (env: Env): Layer => next => {
     return atEnd(next(call), call, settle)
   }
 }
-
-/** How long the endpoint took, in ms: to its headers if the body is streamed, which takes as long as it takes. */
-const latencyOf = (call: Call, reply: Reply | undefined, now: number): number =>
-  call.terms.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
 
 /** A 503's Retry-After speaks for the endpoint; a 429's may be about one tenant's quota. */
 const holds = (reply: Reply, policy: BreakerPolicy): boolean =>

@@ -7,7 +7,7 @@ import type { Sample } from '../policy/adaptive-limit.ts'
 import type { Limit } from '../policy/limit.ts'
 import type { Permits } from '../policy/permits.ts'
 import type { Reply } from '../reply.ts'
-import { atEnd, rejected, type Ended } from '../sent.ts'
+import { atEnd, latencyOf, rejected, type Ended } from '../sent.ts'
 
 /**
  * Takes a permit, or waits for one in a bounded queue; the permit is held until the reply's body ends. A call that no
@@ -22,8 +22,7 @@ export const limit = (env: Env): Layer => next => {
     const now = env.clock.now()
     // What this process's own standing still has added to the latency means nothing.
     if (env.clock.stalledAt < call.attemptAt) {
-      // A streamed body is as slow as its reader: its headers count.
-      sample.latency = call.terms.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
+      sample.latency = latencyOf(call, reply, now)
       sample.deadline = call.terms.deadline
       sample.inFlight = capacity.permits.taken
       sample.healthy = error === undefined && reply?.verdict === 'healthy'

@@ -1,3 +1,4 @@
+import { averaged } from './latency.ts'
 import { UsualLatency, type Use } from './usual-latency.ts'
 
 /** What an attempt tells about the upstream's capacity; nobody keeps it, so one does for all. */
@@ -31,7 +32,7 @@ const WEIGHT = 0.25
 const FULL = 0.9
 /** How much of that it is left with while the usual is measured: with all of it, a queue would stay as it is. */
 const DRAIN = 0.8
-/** How much more than Little's law asks for is left to an upstream that drops. */
+/** How much more than Little's law asks for is still no queue; so much is left to an upstream that drops. */
 const HEADROOM = 1.5
 
 /**
@@ -91,7 +92,7 @@ export class AdaptiveLimit {
     if (healthy) {
       this.#goodAt = now
       this.#good++
-      this.#recent += (latency - this.#recent) * (this.#recent === 0 ? 1 : WEIGHT)
+      this.#recent = averaged(this.#recent, latency, WEIGHT)
       this.#usual.record(latency, now)
     }
     const tolerated = TOLERANCE * this.usual

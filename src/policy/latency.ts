@@ -1,5 +1,9 @@
 const WEIGHT = 0.1
 
+/** An exponentially weighted moving average, moved on by one value; 0 is none yet. */
+export const averaged = (average: number, value: number, weight: number): number =>
+  average === 0 ? value : average + weight * (value - average)
+
 /** The usual latency of an endpoint: an exponentially weighted moving average of its healthy replies, in ms. */
 export class Latency {
   #average = 0
@@ -11,7 +15,7 @@ export class Latency {
 
   /** Takes in one healthy reply. */
   record(ms: number): void {
-    this.#average = this.#average === 0 ? ms : this.#average + WEIGHT * (ms - this.#average)
+    this.#average = averaged(this.#average, ms, WEIGHT)
   }
 
   /** Takes what was known for void: this is how long it takes now. */

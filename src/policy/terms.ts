@@ -27,12 +27,12 @@ export class PolicyTerms {
   }
 }
 
-const known = new WeakMap<Policy, PolicyTerms>()
+const byPolicy = new WeakMap<Policy, PolicyTerms>()
 
 /** The terms under a policy: one object for all upstreams that share it. */
 export function policyTerms(policy: Policy): PolicyTerms {
-  const found = known.get(policy) ?? new PolicyTerms(policy)
-  known.set(policy, found)
+  const found = byPolicy.get(policy) ?? new PolicyTerms(policy)
+  byPolicy.set(policy, found)
   return found
 }
 

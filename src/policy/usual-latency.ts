@@ -48,20 +48,21 @@ export class UsualLatency {
   /** A span of time is over. @param use - how much of the limit was in use in it. */
   endSpan(use: Use, now: number): void {
     this.#spans++
-    const mean = this.#count < ENOUGH ? 0 : this.#sum / this.#count
-    const isRise = mean > SLOWER * this.value
-    if (mean > 0) this.#learn(use)
+    const isRise = this.#count >= ENOUGH && this.#learn(use)
     this.isMeasured = isRise && use === 'all' && this.#spans >= MEASURE_EVERY
     if (!this.isMeasured) return
     this.#spans = 0
     this.#since = now
   }
 
-  #learn(use: Use): void {
+  /** @returns whether the mean is more above the usual than noise is */
+  #learn(use: Use): boolean {
     const mean = this.#sum / this.#count
+    const isRise = mean > SLOWER * this.value
     this.#count = this.#sum = 0
     this.isMeasured = false
     this.lowest = Math.min(mean, (this.lowest || mean) * FORGET)
     this.value = Math.min(mean, this.value * (use === 'little' ? RISE_WITH_ROOM : RISE))
+    return isRise
   }
 }

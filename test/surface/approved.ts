@@ -18,6 +18,10 @@ export const approved = (file: string, text: string): void => {
   equal(text, known, `${file} is not what it says; if it should be so, run this test with UPDATE=1 and review the change`)
 }
 
+/** A table, as Markdown. */
+export const markdown = (head: readonly string[], lines: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...lines].map(cells => `| ${cells.join(' | ')} |`).join('\n')
+
 /** Puts `text` between `<!-- name -->` and `<!-- /name -->`; the first may say which file it was taken from. */
 export const between = (markdown: string, name: string, text: string): string => {
   const marked = new RegExp(`(<!-- ${name}(?: \\S+\\.json)? -->\n)[^]*?(<!-- /${name} -->)`)

@@ -1,6 +1,7 @@
+import { deepEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Report, Row } from '../../bench/report/report.ts'
-import { approved, between, read } from './approved.ts'
+import { approved, between, markdown, read } from './approved.ts'
 
 /*
  * docs/benchmarks.md tells of runs that are kept beside it: its tables, and what it was measured on, are made of those.
@@ -16,8 +17,6 @@ const rowsOf = ({ sections }: Report, id: string): readonly Row[] =>
 const valueOf = (rows: readonly Row[], name: string, key: string): number => rows.find(row => row.name === name)!.values[key]!
 /** As the report has it, so that a number is found there. */
 const whole = (value: number | undefined, unit: 'ns' | 'B'): string => `${Math.round(value!).toLocaleString('en-US')} ${unit}`
-const markdown = (head: readonly string[], lines: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...lines].map(cells => `| ${cells.join(' | ')} |`).join('\n')
 
 /** How a contender is called on the page, where that is not what the benchmark calls it. */
 const CALLED: Readonly<Record<string, string>> = {
@@ -62,6 +61,8 @@ function many(): string {
 
 /** All runs are of one machine, or the page would have to say which. */
 function machine(): string {
+  const processors = [overhead, layers, scale].map(({ machine }) => machine.processor)
+  deepEqual(new Set(processors), new Set([overhead.machine.processor]))
   const { date, processor, cores, node, versions } = overhead.machine
   const peers = ['undici', 'cockatiel', 'got', 'ky', 'axios'].map(name => `${name} ${versions[name]!}`).join(', ')
   return `Measured on ${date.slice(0, 10)}: ${processor}, ${cores} shared cores, Node ${node}, ${peers}.`

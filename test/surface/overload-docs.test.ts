@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { FLEET_COLUMNS } from '../../bench/fleet/figures.ts'
 import { written } from '../../bench/report/format.ts'
 import type { Column, Report, Row } from '../../bench/report/report.ts'
-import { approved, between, read, ROOT } from './approved.ts'
+import { approved, between, markdown, read, ROOT } from './approved.ts'
 
 /*
  * docs/overload.md tells of a run that is kept beside it: its tables are made of that, and its pictures are all shown.
@@ -18,9 +18,6 @@ const tables = sections.flatMap(({ tables }) => tables)
 /** In JSON, what never happened is null. */
 const cell = ({ values }: Row, { key, unit }: Column): string =>
   written(values[key] as number | null | undefined === null ? Infinity : values[key], unit)
-
-const markdown = (head: readonly string[], lines: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...lines].map(cells => `| ${cells.join(' | ')} |`).join('\n')
 
 /** Each scenario through the library and through what it is built on. */
 function scenarios(): string {
