@@ -1,9 +1,9 @@
 import { channel } from 'node:diagnostics_channel'
-import type { CircuitState } from './circuit-state.ts'
+import type { CircuitState } from './outcome/circuit-state.ts'
 import type { Env } from './clock.ts'
-import { LimitExceededError, type LimitKind, type RejectedError } from './errors.ts'
-import type { StopReason } from './upstream-error.ts'
-import type { Verdict } from './verdict.ts'
+import { LimitExceededError, type LimitKind, type RejectedError } from './outcome/errors.ts'
+import type { StopReason } from './outcome/upstream-error.ts'
+import type { Verdict } from './outcome/verdict.ts'
 
 /** An upstream was made, or drained and forgotten. */
 export interface UpstreamEvent {

@@ -1,13 +1,13 @@
 import type { Env } from './clock.ts'
-import { stack, type Send } from './layer.ts'
+import { stack, type Send } from './call/layer.ts'
 import { attempt } from './layers/attempt.ts'
 import { breaker } from './layers/breaker.ts'
 import { deadline } from './layers/deadline.ts'
 import { hedge } from './layers/hedge.ts'
 import { limit } from './layers/limit.ts'
-import { retry } from './layers/retry.ts'
-import { route } from './layers/route.ts'
-import { endpointOf } from './parts.ts'
+import { retry } from './layers/retry/retry.ts'
+import { route } from './layers/balance.ts'
+import { endpointOf } from './upstream/of-call.ts'
 
 /**
  * The way of a call, top to bottom. The order matters:

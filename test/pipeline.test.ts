@@ -1,12 +1,12 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { Call } from '../src/call.ts'
+import type { Call } from '../src/call/call.ts'
 import {
   AttemptTimeoutError, CircuitOpenError, ConnectionError, DeadlineExceededError, LimitExceededError, UpstreamError,
-} from '../src/errors.ts'
-import type { Send } from '../src/layer.ts'
-import type { UpstreamOptions } from '../src/options.ts'
-import type { Reply } from '../src/reply.ts'
+} from '../src/outcome/errors.ts'
+import type { Send } from '../src/call/layer.ts'
+import type { UpstreamOptions } from '../src/options/options.ts'
+import type { Reply } from '../src/outcome/reply.ts'
 import { assemble, callAt, outcome, refused, replyOf, reset, streaming, type CallSetup } from './support/calls.ts'
 import { settle } from './support/check.ts'
 import { testEnv, type TestClock } from './support/clock.ts'

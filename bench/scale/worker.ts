@@ -1,6 +1,6 @@
 // Measures how costs grow: with upstreams, with calls in flight, with the rate of calls.
 import { createClient, type Client, type LimitOptions } from '../../src/index.ts'
-import { Window } from '../../src/policy/window.ts'
+import { Window } from '../../src/upstream/circuit/window.ts'
 import { countsOf, type Counts } from '../counts.ts'
 import { NoopTransport } from '../layers/transport.ts'
 import { answer } from '../process/child.ts'

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import type { Dispatcher } from '../pool/undici.ts'
+import type { Dispatcher } from '../transport/undici.ts'
 import { causeBy, causeOf, type Cause } from './cause.ts'
 import type { GatewayPolicy } from './options.ts'
 import { sendProblem } from './problem.ts'

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import { OptionError } from '../errors.ts'
+import { OptionError } from '../outcome/errors.ts'
 
 /** Whether a request has a body, by its framing. */
 export const hasBody = ({ headers }: IncomingMessage): boolean =>

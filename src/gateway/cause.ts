@@ -1,8 +1,8 @@
 import {
   ConnectionError, DrainingError, LimitExceededError, OptionError, RejectedError, ResponseError, TimeoutError, UpstreamError,
-} from '../errors.ts'
-import { toGatewayStatus } from '../gateway-status.ts'
-import type { Phase } from '../upstream-error.ts'
+} from '../outcome/errors.ts'
+import { toGatewayStatus } from '../outcome/gateway-status.ts'
+import type { Phase } from '../outcome/upstream-error.ts'
 
 /** The types of error that RFC 9209 §2.3 has for what can happen here, and their titles. */
 export const TITLES = {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { checkShape, number, positive, refuse, type Shape } from '../options.ts'
+import { checkShape, number, positive, refuse, type Shape } from '../options/options.ts'
 import type { Forwarding } from './forwarded.ts'
 
 /** Options of {@link createGateway}. */

@@ -1,4 +1,4 @@
-import type { Dispatcher } from '../pool/undici.ts'
+import type { Dispatcher } from '../transport/undici.ts'
 import { eachField, endToEnd, type Fields } from './hop-by-hop.ts'
 import { proxyStatus } from './proxy-status.ts'
 

@@ -1,7 +1,7 @@
 import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { pipeline, type Duplex } from 'node:stream'
-import type { Dispatcher } from '../pool/undici.ts'
+import type { Dispatcher } from '../transport/undici.ts'
 import { Answer, type Errand } from './answer.ts'
 import { causeBy } from './cause.ts'
 import { headerOf } from './response.ts'

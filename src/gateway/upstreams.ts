@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import type { Client } from '../client.ts'
-import { OptionError } from '../errors.ts'
-import { refuse } from '../options.ts'
-import { parseOrigin } from '../origins.ts'
+import type { Client } from '../client/client.ts'
+import { OptionError } from '../outcome/errors.ts'
+import { refuse } from '../options/options.ts'
+import { parseOrigin } from '../http/origin.ts'
 import type { GatewayOptions } from './options.ts'
 
 /** Where a request goes. */

@@ -1,4 +1,4 @@
-import type { Dispatcher } from '../pool/undici.ts'
+import type { Dispatcher } from '../transport/undici.ts'
 
 type Dispatching = Pick<Dispatcher, 'dispatch'>
 

@@ -1,12 +1,12 @@
-import type { Call } from '../call.ts'
+import type { Call } from '../call/call.ts'
 import type { Env } from '../clock.ts'
-import { UpstreamError } from '../errors.ts'
-import type { Layer } from '../layer.ts'
-import type { BreakerPolicy } from '../options.ts'
-import { endpointOf } from '../parts.ts'
-import type { Reply } from '../reply.ts'
-import { atEnd, latencyOf, rejected, type Ended } from '../sent.ts'
-import type { Verdict } from '../verdict.ts'
+import { UpstreamError } from '../outcome/errors.ts'
+import type { Layer } from '../call/layer.ts'
+import type { BreakerPolicy } from '../options/options.ts'
+import { endpointOf } from '../upstream/of-call.ts'
+import type { Reply } from '../outcome/reply.ts'
+import { atEnd, latencyOf, rejected, type Ended } from '../call/completion.ts'
+import type { Verdict } from '../outcome/verdict.ts'
 
 /**
  * Asks the endpoint's circuit for admission and tells it the outcome, when the whole body has come or failed to. The

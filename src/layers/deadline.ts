@@ -1,9 +1,9 @@
-import type { Call } from '../call.ts'
+import type { Call } from '../call/call.ts'
 import type { Env } from '../clock.ts'
-import { DeadlineExceededError } from '../errors.ts'
-import type { Layer } from '../layer.ts'
-import { verdictOfTimeout } from '../policy/verdict.ts'
-import { rejected } from '../sent.ts'
+import { DeadlineExceededError } from '../outcome/errors.ts'
+import type { Layer } from '../call/layer.ts'
+import { verdictOfTimeout } from '../outcome/verdict2.ts'
+import { rejected } from '../call/completion.ts'
 
 const IN_FLIGHT: ReadonlySet<string> = new Set(['connect', 'headers', 'body'])
 

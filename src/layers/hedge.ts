@@ -1,13 +1,13 @@
-import { isOneShot, SUPERSEDED, type Call } from '../call.ts'
+import { isOneShot, SUPERSEDED, type Call } from '../call/call.ts'
 import type { Env } from '../clock.ts'
-import { UpstreamError } from '../errors.ts'
+import { UpstreamError } from '../outcome/errors.ts'
 import { channels } from '../events.ts'
-import type { Layer, Send } from '../layer.ts'
-import type { HedgePolicy } from '../options.ts'
-import { partsOf } from '../parts.ts'
-import { Percentile } from '../policy/percentile.ts'
-import { failed } from '../policy/verdict.ts'
-import type { Reply } from '../reply.ts'
+import type { Layer, Send } from '../call/layer.ts'
+import type { HedgePolicy } from '../options/options.ts'
+import { partsOf } from '../upstream/of-call.ts'
+import { Percentile } from '../upstream/latency/percentile.ts'
+import { failed } from '../outcome/verdict2.ts'
+import type { Reply } from '../outcome/reply.ts'
 
 /**
  * Sends a second attempt beside one that takes longer than nearly all do, and gives the caller whichever comes back well first

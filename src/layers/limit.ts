@@ -1,13 +1,13 @@
-import type { Call } from '../call.ts'
+import type { Call } from '../call/call.ts'
 import type { Env } from '../clock.ts'
-import { LimitExceededError, TimeoutError, type LimitKind } from '../errors.ts'
-import type { Layer, Send } from '../layer.ts'
-import { partsOf } from '../parts.ts'
-import type { Sample } from '../policy/adaptive-limit.ts'
-import type { Limit } from '../policy/limit.ts'
-import type { Permits } from '../policy/permits.ts'
-import type { Reply } from '../reply.ts'
-import { atEnd, latencyOf, rejected, type Ended } from '../sent.ts'
+import { LimitExceededError, TimeoutError, type LimitKind } from '../outcome/errors.ts'
+import type { Layer, Send } from '../call/layer.ts'
+import { partsOf } from '../upstream/of-call.ts'
+import type { Sample } from '../upstream/limit/adaptive-limit.ts'
+import type { Limit } from '../upstream/limit/limit.ts'
+import type { Permits } from '../upstream/limit/permits.ts'
+import type { Reply } from '../outcome/reply.ts'
+import { atEnd, latencyOf, rejected, type Ended } from '../call/completion.ts'
 
 /**
  * Takes a permit, or waits for one in a bounded queue; the permit is held until the reply's body ends. A call that no

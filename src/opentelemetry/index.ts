@@ -1,9 +1,9 @@
 import {
   diag, metrics, propagation, trace, type MeterProvider, type TextMapPropagator, type TracerProvider,
 } from '@opentelemetry/api'
-import type { Client } from '../client.ts'
-import { OptionError } from '../errors.ts'
-import { refuse, type Check } from '../options.ts'
+import type { Client } from '../client/client.ts'
+import { OptionError } from '../outcome/errors.ts'
+import { refuse, type Check } from '../options/options.ts'
 import { telemetryPolicy, type TelemetryOptions } from '../telemetry/options.ts'
 import { warnOnce } from '../telemetry/warn-once.ts'
 import { meterClient } from './metrics.ts'

@@ -1,5 +1,5 @@
 import type { Attributes, Counter, Histogram, Meter, ObservableGauge } from '@opentelemetry/api'
-import type { Client } from '../client.ts'
+import type { Client } from '../client/client.ts'
 import { channels } from '../events.ts'
 import { ALL, type Instrument } from '../telemetry/instruments.ts'
 import { methodLabel, OTHER } from '../telemetry/labels.ts'

@@ -1,7 +1,7 @@
 import {
   context, SpanKind, SpanStatusCode, trace, type Context, type Span, type TextMapPropagator, type TextMapSetter, type Tracer,
 } from '@opentelemetry/api'
-import type { Client } from '../client.ts'
+import type { Client } from '../client/client.ts'
 import { channels, type AttemptStartEvent } from '../events.ts'
 import { methodLabel } from '../telemetry/labels.ts'
 import { listen, type Report } from '../telemetry/observe.ts'

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from 'prom-client'
-import { OptionError } from '../errors.ts'
+import { OptionError } from '../outcome/errors.ts'
 import { ALL, prometheusName, type Instrument } from '../telemetry/instruments.ts'
 import type { Reading } from '../telemetry/readings.ts'
 

@@ -1,4 +1,4 @@
-import type { EndpointSnapshot, RememberedError, UpstreamSnapshot } from '../upstream-snapshot.ts'
+import type { EndpointSnapshot, RememberedError, UpstreamSnapshot } from '../upstream/snapshot.ts'
 import type { HealthSettings } from './options.ts'
 
 /** `pass`: all is well. `warn`: it answers, with concerns. `fail`: do not send it requests. */

@@ -1,4 +1,4 @@
-import type { Client } from '../client.ts'
+import type { Client } from '../client/client.ts'
 import { channels, type EventChannel } from '../events.ts'
 import { INSTRUMENTS as I, type Instrument } from './instruments.ts'
 import { methodLabel, OTHER, outcomeOf, statusLabel, type Labels } from './labels.ts'

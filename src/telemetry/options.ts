@@ -1,4 +1,4 @@
-import { checkShape, list, number, positive, refuse, token, type Shape } from '../options.ts'
+import { checkShape, list, number, positive, refuse, token, type Shape } from '../options/options.ts'
 
 /** What all ways to export metrics have in common. */
 export interface TelemetryOptions {

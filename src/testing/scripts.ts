@@ -1,5 +1,5 @@
-import { refuse as refused } from '../options.ts'
-import type { ReplyHeaders } from '../reply.ts'
+import { refuse as refused } from '../options/options.ts'
+import type { ReplyHeaders } from '../outcome/reply.ts'
 import type { Attempt } from './attempt.ts'
 import { connectionRefused, connectionReset, connectTimedOut, nameNotFound, otherSideClosed, parserError } from './faults.ts'
 import type { Wire } from './wire.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { refuse, type DispatcherLike } from '../options.ts'
+import { refuse, type DispatcherLike } from '../options/options.ts'
 import { Received, type Attempt, type Dispatched } from './attempt.ts'
 import { clientClosed, clientDestroyed } from './faults.ts'
 import { status, type Script } from './scripts.ts'

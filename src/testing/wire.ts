@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
-import type { ReplyHeaders } from '../reply.ts'
+import type { ReplyHeaders } from '../outcome/reply.ts'
 import { requestAborted } from './faults.ts'
 
 /** What undici 8 gives a handler to hold the request by. */

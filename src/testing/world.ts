@@ -1,5 +1,5 @@
 import type { Env } from '../clock.ts'
-import { refuse, type ClientOptions } from '../options.ts'
+import { refuse, type ClientOptions } from '../options/options.ts'
 import { manualClock, type ManualClock } from './manual-clock.ts'
 import { seededRandom } from './random.ts'
 import { unknownHost } from './scripts.ts'

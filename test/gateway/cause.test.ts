@@ -3,9 +3,9 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import {
   AttemptTimeoutError, ConnectionError, DeadlineExceededError, OptionError, ResponseError, type CallReport,
-} from '../../src/errors.ts'
+} from '../../src/outcome/errors.ts'
 import { causeOf, TITLES } from '../../src/gateway/cause.ts'
-import type { Phase } from '../../src/upstream-error.ts'
+import type { Phase } from '../../src/outcome/upstream-error.ts'
 import { closing } from '../support/check.ts'
 import { OFF } from '../support/dispatching.ts'
 import { ask, startGateway } from '../support/gateway-under-test.ts'

@@ -1,13 +1,13 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { Call } from '../../src/call.ts'
-import type { Circuit } from '../../src/circuit.ts'
-import type { Endpoint } from '../../src/endpoint.ts'
-import { CircuitOpenError, LimitExceededError, ResponseError } from '../../src/errors.ts'
+import type { Call } from '../../src/call/call.ts'
+import type { Circuit } from '../../src/upstream/circuit/circuit.ts'
+import type { Endpoint } from '../../src/upstream/endpoints/endpoint.ts'
+import { CircuitOpenError, LimitExceededError, ResponseError } from '../../src/outcome/errors.ts'
 import { attempt } from '../../src/layers/attempt.ts'
 import { breaker } from '../../src/layers/breaker.ts'
-import type { BreakerOptions } from '../../src/options.ts'
-import type { Reply } from '../../src/reply.ts'
+import type { BreakerOptions } from '../../src/options/options.ts'
+import type { Reply } from '../../src/outcome/reply.ts'
 import {
   callAt, endpointOf, exhausted, interruptible, judged, outcome, pass, policyOf, refused, replyOf, reset, stale, streaming,
   type CallSetup,

@@ -1,13 +1,13 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { suite, test } from 'node:test'
-import { SUPERSEDED, type Call } from '../../src/call.ts'
-import { ConnectionError } from '../../src/errors.ts'
+import { SUPERSEDED, type Call } from '../../src/call/call.ts'
+import { ConnectionError } from '../../src/outcome/errors.ts'
 import { channels, type HedgeEvent } from '../../src/events.ts'
 import { hedge } from '../../src/layers/hedge.ts'
-import type { HedgeOptions } from '../../src/options.ts'
-import { Budget } from '../../src/policy/budget.ts'
-import { Permits } from '../../src/policy/permits.ts'
+import type { HedgeOptions } from '../../src/options/options.ts'
+import { Budget } from '../../src/upstream/retry-budget.ts'
+import { Permits } from '../../src/upstream/limit/permits.ts'
 import {
   budgetPolicy, callAt, interruptible, judged, outcome, policyOf, refused, reset, streaming, type CallSetup,
 } from '../support/calls.ts'

@@ -1,5 +1,5 @@
 import { equal } from 'node:assert/strict'
-import type { Send } from '../../src/layer.ts'
+import type { Send } from '../../src/call/layer.ts'
 import { eventually, settle, type Patience } from './check.ts'
 
 type Call = Parameters<Send>[0]

@@ -1,7 +1,7 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createClient, type ClientOptions, type Policy } from '../../src/index.ts'
-import { DEFAULTS } from '../../src/options.ts'
+import { DEFAULTS } from '../../src/options/options.ts'
 import { literalOf, optionDocs, table, type OptionDoc } from '../support/option-docs.ts'
 import { approved, between, read } from './approved.ts'
 

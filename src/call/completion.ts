@@ -1,0 +1,190 @@
+import type { Call } from './call.ts'
+import type { Reply } from '../outcome/reply.ts'
+
+/** Runs when the headers of the reply to a call are there. */
+export type Replied = (call: Call, reply: Reply) => void
+/** Runs once a call's exchange has wholly ended: with the reply, and with the error if there was one instead or in its body. */
+export type Ended = (call: Call, reply: Reply | undefined, error?: unknown) => void
+/**
+ * Says what a call settles with, given a reply or the error there was instead: another reply, now or later, an error, or
+ * undefined for what was given.
+ */
+export type Settle = (call: Call, reply: Reply | undefined, error: unknown) => Reply | Promise<Reply> | Failed | undefined
+
+/** How long an attempt took, in ms: to its headers if the body is streamed, which takes as long as its reader. */
+export const latencyOf = (call: Call, reply: Reply | undefined, now: number): number =>
+  call.terms.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
+
+/** An error as an outcome. It is handed on, not thrown, as throwing costs more than all the rest of a failing call. */
+export class Failed {
+  readonly error: unknown
+
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
+let resolving!: (reply: Reply | Promise<Reply>) => void
+let rejecting!: (error: unknown) => void
+const capture: ConstructorParameters<typeof Promise<Reply>>[0] = (resolve, reject) => {
+  resolving = resolve
+  rejecting = reject
+}
+
+/**
+ * The promise of a reply, and those who are told of the reply and of its end as they happen, before anybody who awaits it.
+ *
+ * Most layers only watch: they count, release, cancel a timer; some say what becomes of the outcome. A promise for each of them
+ * would be most of what the stack costs, so the first one goes up through them unchanged, and they are told here. What is told
+ * is a function that a layer makes once, not for each call: what it has to know of the call stands on the call.
+ */
+export class Exchanged {
+  readonly promise: Promise<Reply>
+  protected readonly call: Call
+  readonly #resolve: (reply: Reply | Promise<Reply>) => void
+  readonly #reject: (error: unknown) => void
+  #reply: Reply | undefined
+  #error: unknown
+  #isOver = false
+  #isDelivered = false
+  #replied: Replied | undefined
+  // As many as there are layers that watch; an array takes three times the room.
+  #first: Ended | undefined
+  #second: Ended | undefined
+  #third: Ended | undefined
+  #inner: Settle | undefined
+  #outer: Settle | undefined
+
+  constructor(call: Call) {
+    this.promise = new Promise(capture)
+    this.#resolve = resolving
+    this.#reject = rejecting
+    this.call = call
+    call.exchange = this
+  }
+
+  /** Runs `replied` at the response's headers. */
+  whenReplied(replied: Replied): void {
+    if (this.#reply === undefined) this.#replied = replied
+    else replied(this.call, this.#reply)
+  }
+
+  /** Runs `ended` at the end of the response's body, or when it fails. */
+  whenEnded(ended: Ended): void {
+    if (this.#isOver) ended(this.call, this.#reply, this.#error)
+    else if (this.#first === undefined) this.#first = ended
+    else if (this.#second === undefined) this.#second = ended
+    else if (this.#third === undefined) this.#third = ended
+    else throw new RangeError('More layers watch an exchange than it has places for')
+  }
+
+  /** Lets `settle` say what the promise settles with. @returns false if it is too late for that. */
+  whenSettled(settle: Settle): boolean {
+    if (this.#isDelivered) return false
+    if (this.#inner === undefined) this.#inner = settle
+    else if (this.#outer === undefined) this.#outer = settle
+    else throw new RangeError('More layers settle an exchange than it has places for')
+    return true
+  }
+
+  /** There is a reply: those who watch hear of it first. */
+  replied(reply: Reply): void {
+    this.#reply = reply
+    this.#replied?.(this.call, reply)
+  }
+
+  /** It is over, well or with an error. */
+  ended(error?: unknown): void {
+    const { call } = this
+    this.#isOver = true
+    this.#error = error
+    this.#first?.(call, this.#reply, error)
+    this.#second?.(call, this.#reply, error)
+    this.#third?.(call, this.#reply, error)
+    if (this.#isDelivered) this.#reply?.end(error)
+    else this.deliver()
+  }
+
+  /** Settles the promise. */
+  deliver(): void {
+    this.#isDelivered = true
+    let outcome: Reply | Promise<Reply> | Failed = this.#reply ?? new Failed(this.#error)
+    if (this.#inner !== undefined) outcome = settledBy(this.#inner, this.call, outcome)
+    if (this.#outer !== undefined) outcome = settledBy(this.#outer, this.call, outcome)
+    if (outcome instanceof Failed) this.#reject(outcome.error)
+    else this.#resolve(outcome)
+  }
+}
+
+function settledBy(settle: Settle, call: Call, outcome: Reply | Promise<Reply> | Failed): Reply | Promise<Reply> | Failed {
+  if (outcome instanceof Promise) return later(settle, call, outcome)
+  try {
+    return (outcome instanceof Failed ? settle(call, undefined, outcome.error) : settle(call, outcome, undefined)) ?? outcome
+  } catch (error) {
+    return new Failed(error)
+  }
+}
+
+const later = (settle: Settle, call: Call, sent: Promise<Reply>): Promise<Reply> => sent.then(
+  reply => orThrow(settle(call, reply, undefined) ?? reply),
+  (error: unknown) => {
+    const outcome = settle(call, undefined, error)
+    if (outcome === undefined) throw error
+    return orThrow(outcome)
+  },
+)
+
+/** An outcome, for who can throw. */
+export const orThrow = (outcome: Reply | Promise<Reply> | Failed): Reply | Promise<Reply> => {
+  if (outcome instanceof Failed) throw outcome.error
+  return outcome
+}
+
+/** The exchange that settles this promise, unless another one stands before it. */
+const exchangeOf = (sent: Promise<Reply>, call: Call): Exchanged | undefined => {
+  const exchange = call.exchange as Exchanged | undefined
+  return exchange?.promise === sent ? exchange : undefined
+}
+
+/** Runs `replied` when the reply is there, before anybody else sees it. */
+export function atReply(sent: Promise<Reply>, call: Call, replied: Replied): Promise<Reply> {
+  const exchange = exchangeOf(sent, call)
+  if (exchange === undefined) {
+    return sent.then(reply => {
+      replied(call, reply)
+      return reply
+    })
+  }
+  exchange.whenReplied(replied)
+  return sent
+}
+
+/** Runs `ended` when the reply has wholly ended, its body included, or the error is there; before anybody else sees it. */
+export function atEnd(sent: Promise<Reply>, call: Call, ended: Ended): Promise<Reply> {
+  const exchange = exchangeOf(sent, call)
+  if (exchange === undefined) {
+    return sent.then(
+      reply => {
+        reply.whenEnded(error => { ended(call, reply, error) })
+        return reply
+      },
+      (error: unknown) => {
+        ended(call, undefined, error)
+        throw error
+      },
+    )
+  }
+  exchange.whenEnded(ended)
+  return sent
+}
+
+/** Lets `settle` say what the call settles with: at most two layers of a stack may. */
+export const settled = (sent: Promise<Reply>, call: Call, settle: Settle): Promise<Reply> =>
+  (exchangeOf(sent, call)?.whenSettled(settle) === true ? sent : later(settle, call, sent))
+
+/**
+ * A promise that is rejected a moment later. One that is rejected before anybody can have attached a handler makes Node keep
+ * books on it, which costs more than all the rest of a refusal.
+ */
+export const rejected = (error: unknown): Promise<never> =>
+  new Promise((_resolve, reject) => { queueMicrotask(() => { reject(error) }) })

@@ -1,0 +1,163 @@
+import { isOneShot, type Body } from './call.ts'
+import { OptionError } from '../outcome/errors.ts'
+import { checkCall, kindOf, refuse, type Fallback, type HeaderFields, type Priority, type RetryOptions } from '../options/options.ts'
+
+/** A value of a query: arrays repeat the name, undefined leaves it out. */
+export type QueryValue = string | number | boolean | undefined | readonly (string | number | boolean)[]
+
+/** Options of one call. They stand over the upstream's. */
+export interface CallOptions {
+  /** Added to the URL's own query. */
+  readonly query?: string | URLSearchParams | Readonly<Record<string, QueryValue>>
+  /** Header fields: an object, or anything with pairs in it, as `Headers` has. */
+  readonly headers?: HeaderFields | Iterable<readonly [string, string]>
+  /** A value to send as JSON. */
+  readonly json?: unknown
+  /** A body: string, bytes, a stream, an async iterable, or a function that makes one of them for each attempt. */
+  readonly body?: Body
+  /** Ends the call with the signal's own reason. */
+  readonly signal?: AbortSignal | undefined
+  /** Longest time this call may take, in ms. */
+  readonly deadline?: number
+  /** Longest time one attempt may take, in ms. */
+  readonly attemptTimeout?: number
+  /** Retries of this call; false: none. */
+  readonly retry?: Pick<RetryOptions, 'limit' | 'methods' | 'statuses'> | false
+  /** Makes the call repeatable whatever its method; sent as `idempotency-key`. */
+  readonly idempotencyKey?: string
+  /** Whether a status of 400 or more ends in a StatusError. */
+  readonly throwOnStatus?: boolean
+  /** Longest body of the reply, in bytes after decoding. */
+  readonly maxBodySize?: number
+  /** Whether a coded body (gzip, deflate, br, zstd) is decoded; if not, it comes as it is on the wire. By default it is. */
+  readonly decode?: boolean
+  /** Redirects followed at most. */
+  readonly redirects?: number
+  /** False: no second attempt beside a slow one, though the upstream's options allow it. */
+  readonly hedge?: false
+  /** How much it matters when there are not enough permits: who is served first, and who is shed last. */
+  readonly priority?: Priority
+  /** false: shares its flight with no equal call. */
+  readonly coalesce?: false
+  /** false: no stale reply may stand in for its own. */
+  readonly stale?: false
+  /** Answers in place of the upstream when it can't; false: nothing does, not even what is set for the upstream. */
+  readonly fallback?: Fallback | false
+}
+
+/** Call options in the form the client works with. */
+export interface Request {
+  readonly method: string
+  readonly headers: HeaderFields | undefined
+  readonly body: Body | undefined
+  readonly options: CallOptions
+}
+
+const METHOD = /^[A-Z!#$%&'*+\-.^_`|~0-9]+$/
+const NO_OPTIONS: CallOptions = Object.freeze({})
+const COMMON: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
+
+/** Checks and completes what a caller asks for. @throws OptionError */
+export function requestOf(method: string, options: CallOptions | undefined): Request {
+  const name = COMMON.has(method) ? method : methodOf(method)
+  if (options === undefined) return { method: name, headers: undefined, body: undefined, options: NO_OPTIONS }
+  const given = normalised(options)
+  checkCall(given)
+  const { json, body, idempotencyKey } = given
+  let headers = given.headers as HeaderFields | undefined
+  if (headers !== undefined) headers = lowerCased(headers)
+  if (idempotencyKey !== undefined) headers = { ...headers, 'idempotency-key': idempotencyKey }
+  if (json === undefined) return { method: name, headers, body: bodyOf(body), options: given }
+  if (body !== undefined) throw new OptionError('body', kindOf(body), 'none beside json')
+  return { method: name, headers: { 'content-type': 'application/json', ...headers }, body: stringify(json), options: given }
+}
+
+function methodOf(method: string): string {
+  const name = typeof method === 'string' ? method.toUpperCase() : ''
+  if (!METHOD.test(name) || name === 'CONNECT') refuse('method', method, 'an HTTP method other than CONNECT')
+  return name
+}
+
+/** Only own properties are read, so options with a prototype are copied. Header fields may come as pairs. */
+function normalised(options: CallOptions): CallOptions {
+  if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
+  const own = Object.getPrototypeOf(options) === Object.prototype ? options : { ...options }
+  const { headers } = own
+  if (typeof headers !== 'object' || (headers as unknown) === null || !(Symbol.iterator in headers)) return own
+  return { ...own, headers: fieldsOf(headers) }
+}
+
+/** A name that comes more than once keeps all its values. */
+function fieldsOf(pairs: Iterable<unknown>): HeaderFields {
+  const fields = new Map<string, unknown>()
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || pair.length !== 2) throw new OptionError('headers', kindOf(pair), 'pairs of a name and a value')
+    const [name, value] = pair as [unknown, unknown]
+    const key = String(name).toLowerCase()
+    fields.set(key, fields.has(key) ? [fields.get(key), value].flat() : value)
+  }
+  return Object.fromEntries(fields) as HeaderFields
+}
+
+/** Header fields with their names in lower case. */
+export const lowerCased = (headers: HeaderFields): HeaderFields =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+
+/** A value as JSON. @throws OptionError */
+export function stringify(json: unknown): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(json)
+  } catch (error) {
+    throw new OptionError('json', error instanceof Error ? error.name : 'an unreadable value', 'a value that JSON can hold')
+  }
+  // Functions and symbols have no JSON.
+  if ((text as string | undefined) === undefined) throw new OptionError('json', kindOf(json), 'a value that JSON can hold')
+  return text
+}
+
+function bodyOf(body: unknown): Body | undefined {
+  if (body === undefined || typeof body === 'string' || typeof body === 'function' || body instanceof Uint8Array) {
+    return body as Body | undefined
+  }
+  if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body && isOneShot(body as Body)) return body as Body
+  const expected = 'a string, bytes, a Readable, an async iterable or a function that makes one; for objects use json'
+  throw new OptionError('body', kindOf(body), expected)
+}
+
+/** Adds a query to a target (path and query). */
+export function withQuery(target: string, query: NonNullable<CallOptions['query']>): string {
+  const text = typeof query === 'string' ? encoded(query.replace(/^\?/, '')) : parametersOf(query).toString()
+  if (text === '') return target
+  return target + (target.includes('?') ? '&' : '?') + text
+}
+
+/** What the URL standard makes of a query; it leaves these characters as they are. */
+function encoded(query: string): string {
+  if (/^[A-Za-z0-9\-._~!$&()*+,;=:@%?/]*$/.test(query)) return query
+  const url = new URL('http://localhost')
+  url.search = `?${query}`
+  return url.search.slice(1)
+}
+
+function parametersOf(query: Exclude<CallOptions['query'], string | undefined>): URLSearchParams {
+  if (query instanceof URLSearchParams) return query
+  const parameters = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    for (const item of Array.isArray(value) ? value as readonly unknown[] : [value]) {
+      if (item === undefined) continue
+      if (typeof item !== 'string' && typeof item !== 'number' && typeof item !== 'boolean') {
+        throw new OptionError(`query.${name}`, kindOf(item), 'a string, number, boolean or an array of them')
+      }
+      parameters.append(name, String(item))
+    }
+  }
+  return parameters
+}
+
+/** The same request with what remains of its deadline; no attempt of it may then take longer than that either. */
+export function within(request: Request, deadline: number): Request {
+  const { attemptTimeout, ...options } = request.options
+  const own = attemptTimeout === undefined ? undefined : { attemptTimeout: Math.min(attemptTimeout, deadline) }
+  return { ...request, options: { ...options, ...own, deadline } }
+}

@@ -1,0 +1,78 @@
+import type { Duplex } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import type { UnderWay } from '../../transport/relay.ts'
+
+type Handler = Dispatcher.DispatchHandler
+type Controller = Dispatcher.DispatchController
+type Fields = Parameters<NonNullable<Handler['onResponseStart']>>[2]
+
+/** A caller's handler as it is, watched for its end: what all of a dispatcher's protections switched off leaves. */
+export class Passage implements Handler, UnderWay {
+  readonly #handler: Handler
+  readonly #gone: () => void
+  #controller: Controller | undefined
+  #isOver = false
+  #destroyed: Error | undefined
+
+  /** @param gone - runs when it is over, before the caller is told. */
+  constructor(handler: Handler, gone: (passage: Passage) => void) {
+    this.#handler = handler
+    this.#gone = () => { gone(this) }
+  }
+
+  destroy(error: Error): void {
+    this.#destroyed = error
+    if (this.#controller !== undefined) this.#controller.abort(error)
+    else this.onResponseError(null, error)
+  }
+
+  onRequestStart(controller: Controller, context: unknown): void {
+    this.#controller = controller
+    if (this.#destroyed === undefined) this.#handler.onRequestStart?.(controller, context)
+    else controller.abort(this.#destroyed)
+  }
+
+  onRequestUpgrade(controller: Controller, status: number, headers: Fields, socket: Duplex): unknown {
+    const result: unknown = this.#handler.onRequestUpgrade?.(controller, status, headers, socket)
+    this.#end()
+    return result
+  }
+
+  onResponseStart(controller: Controller, status: number, headers: Fields, text?: string): void {
+    this.#handler.onResponseStart?.(controller, status, headers, text)
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    this.#handler.onResponseData?.(controller, chunk)
+  }
+
+  onResponseEnd(controller: Controller, trailers: Fields): void {
+    this.#end()
+    this.#handler.onResponseEnd?.(controller, trailers)
+  }
+
+  onResponseError(controller: Controller | null, error: Error): void {
+    // It has heard of being destroyed; what its handler throws at the end comes here as well.
+    if (this.#isOver && this.#destroyed !== undefined) return
+    this.#end()
+    this.#handler.onResponseError?.(controller as Controller, error)
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.#handler.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    this.#handler.onRequestSent?.()
+  }
+
+  onResponseStarted(): void {
+    this.#handler.onResponseStarted?.()
+  }
+
+  #end(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#gone()
+  }
+}

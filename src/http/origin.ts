@@ -1,0 +1,66 @@
+import { OptionError } from '../outcome/errors.ts'
+
+/**
+ * The origin of a URL as the URL standard writes it (lower case, no default port).
+ * @throws OptionError for anything that is not an http or https URL without credentials. The URL itself is not in
+ * the message: its credentials or query may be secret.
+ */
+export function parseUrl(url: string | URL, where: string): URL {
+  let parsed: URL
+  try {
+    parsed = new URL(url)
+  } catch {
+    throw new OptionError(where, 'something else', 'an absolute http or https URL')
+  }
+  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') {
+    throw new OptionError(where, `a ${parsed.protocol} URL`, 'an http or https URL')
+  }
+  if (parsed.username !== '' || parsed.password !== '') {
+    throw new OptionError(where, 'a URL with credentials', 'a URL without; put them into an authorization header')
+  }
+  return parsed
+}
+
+/** Parses what must be an origin and nothing more. @throws OptionError */
+export function parseOrigin(url: string, where: string): string {
+  const parsed = parseUrl(url, where)
+  if (parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '') {
+    throw new OptionError(where, 'a URL with a path, query or fragment', 'an origin such as http://payments.internal:8080')
+  }
+  return parsed.origin
+}
+
+/** Where an upstream's options stand in the client's, for errors; a URL's credentials are left out. */
+export const sourceOf = (name: string): string => {
+  if (/^[\w$]+$/.test(name)) return `upstreams.${name}`
+  return `upstreams['${name.includes('@') ? `…${name.slice(name.lastIndexOf('@'))}` : name}']`
+}
+
+/** Tells whether an origin is meant. */
+export interface OriginMatcher {
+  readonly pattern: string
+  matches(origin: string): boolean
+}
+
+/** A pattern is an origin in which `*` stands for one or more labels of the host name, or for any port. */
+const PATTERN = /^https?:\/\/(?:\*|[a-z0-9_-]+)(?:\.[a-z0-9_-]+)*(?::(?:\d{1,5}|\*))?$/i
+
+/**
+ * Compiles an origin or a pattern such as `https://*.search.internal`.
+ * @throws OptionError for what is neither.
+ */
+export function compileOrigin(pattern: string, where: string): OriginMatcher {
+  if (!pattern.includes('*')) {
+    const origin = parseOrigin(pattern, where)
+    return { pattern: origin, matches: other => other === origin }
+  }
+  if (!PATTERN.test(pattern)) {
+    throw new OptionError(where, 'an unreadable pattern', 'an origin or a pattern such as https://*.search.internal')
+  }
+  // A host or port part never holds a slash, so a star cannot reach into a path; origins have none anyway.
+  const [scheme, rest = ''] = pattern.toLowerCase().split('://')
+  const source = rest.replace(/:\*$/, '(?::PORT)?').replaceAll('.', '\\.').replaceAll('*', '[a-z0-9_.-]+').replace('PORT', '\\d+')
+  const port = scheme === 'http' ? ':80' : ':443'
+  const expression = new RegExp(`^${scheme ?? ''}://${source.endsWith(port) ? source.slice(0, -port.length) : source}$`)
+  return { pattern: pattern.toLowerCase(), matches: origin => expression.test(origin) }
+}

@@ -1,0 +1,16 @@
+import { httpDate } from './date.ts'
+
+/**
+ * Reads a Retry-After header (RFC 9110 §10.2.3): whole seconds, or an HTTP date.
+ *
+ * @param value - the header as received. @param wallClock - the present as ms since 1970, for dates.
+ * @returns ms to wait, 0 for a moment already past, or undefined for anything that is neither form
+ * (`1.5`, `1e1`, `-3`, `soon`).
+ */
+export function retryAfter(value: string | string[] | undefined, wallClock: () => number): number | undefined {
+  if (value === undefined) return undefined
+  const text = (Array.isArray(value) ? value[0] ?? '' : value).trim()
+  if (/^\d{1,15}$/.test(text)) return Number(text) * 1_000
+  const at = httpDate(text)
+  return at === undefined ? undefined : Math.max(0, at - wallClock())
+}

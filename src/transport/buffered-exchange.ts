@@ -1,0 +1,75 @@
+import type { Dispatcher } from 'undici'
+import { ResponseError } from '../outcome/errors.ts'
+import { Reply, type ReplyHeaders } from '../outcome/reply.ts'
+import { codingsOf, decode, mostOnWire } from './decode.ts'
+import { Exchange } from './exchange.ts'
+
+const NONE: ReplyHeaders = {}
+
+/** Collects the body and settles with a reply that is all there. */
+export class BufferedExchange extends Exchange {
+  #status = 0
+  #headers: ReplyHeaders = NONE
+  #encoding: string | string[] | undefined
+  #first: Buffer | undefined
+  #rest: Buffer[] | undefined
+  #size = 0
+  #most = 0
+
+  protected begin(_controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
+    this.#status = status
+    this.#headers = headers
+    if (this.call.terms.decode) this.#encoding = headers['content-encoding']
+    this.#most = mostOnWire(this.#encoding, this.call.terms.maxBodySize)
+    if (Number(headers['content-length']) > this.#most && this.call.method !== 'HEAD') this.tooLarge()
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#size += chunk.length
+    if (this.#size > this.#most) this.tooLarge()
+    else if (this.#first === undefined) this.#first = chunk
+    else (this.#rest ??= [this.#first]).push(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.settled || this.cutShort()) return
+    this.settle()
+    const body = this.#rest === undefined ? this.#first : Buffer.concat(this.#rest, this.#size)
+    const encoding = this.#encoding
+    if (encoding === undefined || body === undefined) this.#complete(body)
+    else this.#decode(body, encoding)
+  }
+
+  #complete(body: Buffer | undefined): void {
+    this.replied(new Reply(this.#status, this.#headers, body))
+    this.ended()
+  }
+
+  #decode(body: Buffer, encoding: string | string[]): void {
+    const { trace, terms: { maxBodySize } } = this.call
+    let isOver = false
+    const once = (finish: () => void): void => {
+      if (isOver) return
+      isOver = true
+      this.call.waitFor(undefined)
+      finish()
+    }
+    this.call.waitFor({ stop: reason => { once(() => { this.ended(reason) }) } })
+    decode(body, codingsOf(encoding) ?? [], maxBodySize).then(
+      decoded => { once(() => { this.#complete(decoded) }) },
+      (error: unknown) => {
+        const large = (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE'
+        once(() => {
+          this.ended(large
+            ? new ResponseError(trace, `body longer than ${maxBodySize} bytes when decoded`, 'healthy')
+            : new ResponseError(trace, `damaged or truncated ${String(encoding)} body`, 'gateway', error))
+        })
+      },
+    )
+  }
+
+  /** Nobody has seen any of it. */
+  protected failed(): void {
+    this.#first = this.#rest = undefined
+  }
+}

@@ -1,0 +1,140 @@
+import type { Env } from '../clock.ts'
+import { LimitExceededError, OptionError } from '../outcome/errors.ts'
+import { tellRefused } from '../events.ts'
+import { explanation, type Explanation } from './explain.ts'
+import { checkUpstream, DEFAULTS, refuse, type ClientOptions, type Policy, type UpstreamOptions } from '../options/options.ts'
+import { sourceOf } from '../http/origin.ts'
+import { Policies, type PolicySource } from '../options/policy-table.ts'
+import { mergeOptions } from '../options/resolve.ts'
+import { pipeline } from '../pipeline.ts'
+import { ConnectionEvents } from '../transport/connection-events.ts'
+import { Registry } from './dynamic-upstreams.ts'
+import { Trace } from '../outcome/trace.ts'
+import { Upstream, type Shared } from './upstream.ts'
+
+/** An upstream somebody configured, with what they said of it; it is never forgotten. */
+interface Entry {
+  readonly upstream: Upstream
+  options: UpstreamOptions
+  source: PolicySource
+}
+
+/**
+ * Every upstream of a client: those configured by name or origin, which stay, and the bounded registry of all others.
+ */
+export class Directory {
+  /** What becomes of the connections of them all. */
+  readonly events: ConnectionEvents = new ConnectionEvents()
+  readonly #env: Env
+  readonly #shared: Shared
+  readonly #max: number
+  readonly #policies: Policies
+  readonly #registry: Registry
+  readonly #byName = new Map<string, Entry>()
+  readonly #byOrigin = new Map<string, Upstream>()
+
+  constructor(options: ClientOptions, env: Env) {
+    this.#env = env
+    this.#shared = { env, send: pipeline(env), events: this.events }
+    this.#max = options.maxUpstreams ?? DEFAULTS.client.maxUpstreams
+    this.#policies = new Policies(options)
+    this.#registry = new Registry(this.#max, options.idleTimeout ?? DEFAULTS.client.idleTimeout, env)
+    for (const { name, origins, options: own } of this.#policies.configured) this.#add(name, origins, own)
+  }
+
+  /** The upstream of an origin if there is one already; there is none for an origin that may not be called. */
+  known(origin: string): Upstream | undefined {
+    return this.#byOrigin.get(origin) ?? this.#registry.get(origin)
+  }
+
+  /**
+   * The upstream of an origin, made if need be. @throws OptionError when it is not allowed, LimitExceededError when
+   * there are too many.
+   */
+  at(origin: string, method: string, target: string): Upstream {
+    if (!this.#policies.allows(origin)) throw new OptionError('url', origin, 'an origin that the option allow permits')
+    const found = this.known(origin)
+    if (found !== undefined) return found
+    const made = this.#registry.add(origin, () =>
+      new Upstream(origin, [origin], this.#policies.forOrigin(origin).policy, this.#shared))
+    if (made !== undefined) return made
+    const trace = new Trace(origin, method, target, this.#env.clock.now())
+    trace.mark('refused: no place for another upstream', trace.startedAt)
+    const error = new LimitExceededError(trace, 'upstreams', this.#max)
+    tellRefused(this.#env, origin, method, error)
+    throw error
+  }
+
+  /** Whether `allow` permits an origin. */
+  allows(origin: string): boolean {
+    return this.#policies.allows(origin)
+  }
+
+  /** The upstream configured by a name or origin. @throws OptionError */
+  named(name: string): Upstream {
+    return this.#entry(name).upstream
+  }
+
+  /** Lays options over an upstream's own; all or nothing. @throws OptionError */
+  configure(name: string, options: UpstreamOptions): void {
+    const entry = this.#entry(name)
+    const where = sourceOf(entry.upstream.name)
+    checkUpstream(options, where)
+    for (const fixed of ['pool', 'url'] as const) {
+      if (Object.hasOwn(options, fixed)) {
+        throw new OptionError(`${where}.${fixed}`, 'a change while running', 'it to be set when the client is made')
+      }
+    }
+    const merged = mergeOptions(entry.options, options)
+    const source = this.#policies.forConfigured(merged, where, entry.upstream.endpoints.all[0]?.origin ?? '')
+    entry.options = merged
+    entry.source = source
+    entry.upstream.tune(source.policy)
+  }
+
+  /** The policy that applies to an origin now. */
+  policyOf(origin: string): Policy {
+    return this.known(origin)?.policy ?? this.#policies.forOrigin(origin).policy
+  }
+
+  /** What would happen to a call of an origin, and why. */
+  explain(origin: string): Explanation {
+    const upstream = this.known(origin)
+    const entry = upstream === undefined ? undefined : this.#byName.get(upstream.name)
+    return explanation(
+      upstream?.name ?? origin, origin, this.allows(origin),
+      entry?.source ?? this.#policies.forOrigin(origin), upstream?.snapshot(),
+    )
+  }
+
+  /** All there are now. */
+  all(): Upstream[] {
+    return [...[...this.#byName.values()].map(({ upstream }) => upstream), ...this.#registry.all()]
+  }
+
+  /** Finishes what is in flight everywhere, then closes all connections. */
+  async drain(): Promise<void> {
+    await Promise.all([this.#registry.drain(), ...[...this.#byName.values()].map(({ upstream }) => upstream.drain())])
+  }
+
+  /** Ends everything now. */
+  async destroy(): Promise<void> {
+    await Promise.all([this.#registry.destroy(), ...[...this.#byName.values()].map(({ upstream }) => upstream.destroy())])
+  }
+
+  #add(name: string, origins: readonly string[], options: UpstreamOptions): void {
+    const source = this.#policies.forConfigured(options, sourceOf(name), origins[0] ?? '')
+    const upstream = new Upstream(name, origins, source.policy, this.#shared, true)
+    this.#byName.set(name, { upstream, options, source })
+    // One that `allow` leaves out can be called by its name only.
+    for (const origin of origins) if (this.allows(origin)) this.#byOrigin.set(origin, upstream)
+  }
+
+  #entry(name: string): Entry {
+    // One configured by its origin is known by that as the URL standard writes it.
+    const entry = this.#byName.get(name) ?? this.#byName.get(URL.canParse(name) ? new URL(name).origin : '')
+    if (entry !== undefined) return entry
+    const known = [...this.#byName.keys()].join(', ')
+    refuse('upstream', name, known === '' ? 'one of upstreams, of which there is none' : `one of ${known}`)
+  }
+}

@@ -1,0 +1,177 @@
+import { deepEqual, equal, ok, throws } from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { describe, test } from 'node:test'
+import { inspect } from 'node:util'
+import fc from 'fast-check'
+import { OptionError, type CallOptions } from '../../src/index.ts'
+import { requestOf, withQuery } from '../../src/call/request.ts'
+
+const refusal = (options: unknown, method = 'POST'): OptionError => {
+  try {
+    requestOf(method, options as CallOptions)
+  } catch (error) {
+    ok(error instanceof OptionError, `${String(error)} is no OptionError`)
+    return error
+  }
+  throw new Error(`nothing was thrown for ${inspect(options)}`)
+}
+const headersOf = (options: CallOptions): unknown => requestOf('POST', options).headers
+
+describe('the method', () => {
+  for (const [given, method] of [
+    ['GET', 'GET'], ['get', 'GET'], ['Patch', 'PATCH'], ['PROPFIND', 'PROPFIND'], ['m-search', 'M-SEARCH'],
+  ] as const) {
+    test(`${given} is ${method}`, () => equal(requestOf(given, undefined).method, method))
+  }
+  for (const given of ['', 'A B', 'GET\r\nX: y', 'GET /', 'CONNECT', 'connect', 'GÉT', 7, null, undefined]) {
+    test(`${JSON.stringify(given)} is refused`, () => {
+      throws(() => requestOf(given as string, undefined), (error: unknown) => error instanceof OptionError
+        && error.option === 'method' && !/[\r\n]/.test(error.message))
+    })
+  }
+})
+
+describe('options of one call refuse what they cannot be', () => {
+  const controller = new AbortController()
+  for (const [options, message] of [
+    [{ timeout: 7 }, 'timeout: expected one of query, headers, json, body, signal, deadline, attemptTimeout, throwOnStatus, '
+      + 'maxBodySize, idempotencyKey, decode, redirects, hedge, priority, coalesce, stale, fallback, retry, '
+      + 'got an unknown option'],
+    [JSON.parse('{"__proto__":{"deadline":7}}'), /^__proto__: .* got an unknown option$/],
+    [{ deadline: 0 }, 'deadline: expected a number of ms from 1 to 2147483647, got 0'],
+    [{ attemptTimeout: '1s' }, "attemptTimeout: expected a number of ms from 1 to 2147483647, got '1s'"],
+    [{ maxBodySize: -1 }, 'maxBodySize: expected a whole number, 0 or more, got -1'],
+    [{ redirects: 21 }, 'redirects: expected a whole number from 0 to 20, got 21'],
+    [{ throwOnStatus: 'no' }, "throwOnStatus: expected true or false, got 'no'"],
+    [{ signal: controller }, 'signal: expected an AbortSignal, got an object'],
+    [{ coalesce: true }, 'coalesce: expected false, got true'],
+    [{ stale: {} }, 'stale: expected false, got an object'],
+    [{ fallback: true }, 'fallback: expected a function or false, got true'],
+    [{ retry: true }, 'retry: expected an object, got true'],
+    [{ retry: { limit: 101 } }, 'retry.limit: expected a whole number from 0 to 100, got 101'],
+    [{ retry: { backoff: 5 } }, 'retry.backoff: expected one of limit, methods, statuses, got an unknown option'],
+    [{ idempotencyKey: '' }, "idempotencyKey: expected a string that is not empty, got ''"],
+    [{ idempotencyKey: 7 }, 'idempotencyKey: expected a string, got a number'],
+    [{ idempotencyKey: 'a\r\nx: y' }, 'idempotencyKey: expected a valid header value, got control characters'],
+    [{ query: 7 }, 'query: expected an object, URLSearchParams or a string, got a number'],
+    [{ headers: 'a: b' }, 'headers: expected an object of header fields, got a string'],
+    [{ headers: null }, 'headers: expected an object of header fields, got null'],
+    [{ headers: { a: 7 } }, 'headers.a: expected a string, got a number'],
+    [{ headers: { a: 'b\nc: d' } }, 'headers.a: expected a valid header value, got control characters'],
+    [{ headers: ['a', 'b'] }, 'headers: expected pairs of a name and a value, got a string'],
+    [{ headers: [['a', 'b', 'c']] }, 'headers: expected pairs of a name and a value, got an array'],
+    [{ headers: [['a b', 'c']] }, /^headers: expected header names/],
+    [{ body: { a: 1 } }, /^body: expected a string, bytes, .* for objects use json, got an object$/],
+    [{ body: 7 }, /^body: .* got a number$/],
+    [{ body: new ArrayBuffer(1) }, /^body: .* got an object$/],
+    [{ body: new FormData() }, /^body: .* got an object$/],
+    [{ body: null }, /^body: .* got null$/],
+    [{ json: {}, body: 'x' }, 'body: expected none beside json, got a string'],
+    [{ json: () => 1 }, 'json: expected a value that JSON can hold, got a function'],
+    [{ json: 7n }, 'json: expected a value that JSON can hold, got TypeError'],
+    [null, 'options: expected an object, got null'],
+    ['x', "options: expected an object, got 'x'"],
+  ] as const) {
+    test(inspect(options, { breakLength: Infinity }).slice(0, 60), () => {
+      const error = refusal(options)
+      if (typeof message === 'string') equal(error.message, message)
+      else ok(message.test(error.message), error.message)
+    })
+  }
+
+  test('and never show what they carry', () => {
+    const secret = 'hunter2'
+    for (const options of [
+      { json: {}, body: secret }, { headers: secret }, { headers: [[secret]] }, { headers: { authorization: `${secret}\n` } },
+      { idempotencyKey: `${secret}\n` }, { query: { key: { secret } } }, { body: [secret] }, { json: Symbol(secret) },
+    ]) {
+      const error = catching(() => withQuery('/', (options as { query: Record<string, string> }).query)) ?? refusal(options)
+      ok(!inspect(error).includes(secret), inspect(error))
+    }
+  })
+
+  test('read own properties alone, and change nothing', () => {
+    const inherited = Object.create({ deadline: 'x', json: {}, body: 'b', headers: { a: 7 }, query: 'q' }) as CallOptions
+    deepEqual(requestOf('POST', inherited), { method: 'POST', headers: undefined, body: undefined, options: {} })
+    const bare = Object.assign(Object.create(null) as object, { deadline: 7 })
+    equal(requestOf('POST', bare).options.deadline, 7)
+    const given = Object.freeze({ headers: Object.freeze({ A: '1' }), json: Object.freeze({ a: 1 }), idempotencyKey: 'k' })
+    requestOf('POST', given)
+    deepEqual(given, { headers: { A: '1' }, json: { a: 1 }, idempotencyKey: 'k' })
+  })
+})
+
+describe('headers and body', () => {
+  test('names are lower case, whatever holds them', () => {
+    const expected = { 'x-a': '1', 'accept': ['b', 'c'] }
+    deepEqual(headersOf({ headers: { 'X-A': '1', 'ACCEPT': ['b', 'c'] } }), expected)
+    deepEqual(headersOf({ headers: [['X-A', '1'], ['Accept', 'b'], ['accept', 'c']] }), expected)
+    deepEqual(headersOf({ headers: new Map([['X-A', '1']]) }), { 'x-a': '1' })
+    deepEqual(headersOf({ headers: new Headers({ 'X-A': '1' }) }), { 'x-a': '1' })
+    deepEqual(headersOf({ headers: [['__proto__', 'a'], ['x', 'b']] }), JSON.parse('{"__proto__":"a","x":"b"}'))
+  })
+
+  test('an idempotency key is a header of its own', () => {
+    deepEqual(headersOf({ idempotencyKey: 'k', headers: { 'Idempotency-Key': 'other' } }), { 'idempotency-key': 'k' })
+  })
+
+  test('json brings its content type, unless the caller has one', () => {
+    for (const [json, body] of [[{ a: 1 }, '{"a":1}'], [null, 'null'], [0, '0'], ['', '""'], [[], '[]']] as const) {
+      const request = requestOf('POST', { json })
+      deepEqual([request.body, request.headers], [body, { 'content-type': 'application/json' }])
+    }
+    const own = { 'content-type': 'application/ld+json' }
+    deepEqual(headersOf({ json: 1, headers: { 'Content-Type': own['content-type'] } }), own)
+    const none = requestOf('POST', { json: undefined, body: 'x' })
+    deepEqual([none.body, none.headers], ['x', undefined])
+  })
+
+  test('a body of any kind is passed on as it is', () => {
+    const bodies = ['text', '', Buffer.from('b'), new Uint8Array(1), Readable.from(['x']), (): string => 'made', lines()]
+    for (const body of bodies) equal(requestOf('POST', { body }).body, body)
+  })
+})
+
+describe('the query', () => {
+  for (const [target, query, expected] of [
+    ['/', 'a=1', '/?a=1'], ['/', '?a=1', '/?a=1'], ['/?b', 'a=1', '/?b&a=1'], ['/', '', '/'], ['/', '?', '/'],
+    ['/', 'a b#c"<>', '/?a%20b%23c%22%3C%3E'], ['/', 'ü=%zz', '/?%C3%BC=%zz'], ['/', 'a\r\nb', '/?ab'], ['/', '??a', '/??a'],
+    ['/', new URLSearchParams('x=1&x=2'), '/?x=1&x=2'],
+    ['/', { a: 1, b: true, c: 'x y', d: undefined, e: [1, 'z'], f: [] }, '/?a=1&b=true&c=x+y&e=1&e=z'],
+    ['/', { 'a&b': '#?/' }, '/?a%26b=%23%3F%2F'], ['/', {}, '/'], ['/p?q', { d: undefined }, '/p?q'],
+  ] as const) {
+    test(`${target} with ${inspect(query, { breakLength: Infinity })}`, () => equal(withQuery(target, query), expected))
+  }
+
+  test('refuses a value that is none, by the name it has', () => {
+    for (const [value, kind] of [[{}, 'an object'], [null, 'null'], [[[]], 'an array'], [7n, 'a bigint']] as const) {
+      throws(() => withQuery('/', { a: value } as never), (error: unknown) => error instanceof OptionError
+        && error.message === `query.a: expected a string, number, boolean or an array of them, got ${kind}`)
+    }
+  })
+
+  test('whatever is in it, it stays the query of its own target', () => {
+    const value = fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.boolean())
+    fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.dictionary(fc.string(), value)), query => {
+      const url = new URL(withQuery('/p', query), 'http://h')
+      equal(url.origin + url.pathname + url.hash, 'http://h/p')
+      ok(/^[!-~]*$/.test(withQuery('/p', query)), 'fit for a request line')
+      if (typeof query === 'object') {
+        deepEqual([...url.searchParams.keys()], Object.keys(query))
+      }
+    }))
+  })
+})
+
+function catching(run: () => unknown): unknown {
+  try {
+    run()
+    return undefined
+  } catch (error) {
+    return error instanceof OptionError ? error : undefined
+  }
+}
+
+async function* lines(): AsyncGenerator<string> {
+  yield 'line'
+}

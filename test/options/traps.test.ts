@@ -1,0 +1,199 @@
+import { deepEqual, doesNotThrow, equal, ok } from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { inspect } from 'node:util'
+import { createClient, OptionError, type ClientOptions, type Policy, type UpstreamOptions } from '../../src/index.ts'
+
+const refusal = (options: unknown): OptionError => {
+  try {
+    createClient(options as ClientOptions)
+  } catch (error) {
+    ok(error instanceof OptionError, `${String(error)} is no OptionError`)
+    return error
+  }
+  throw new Error(`nothing was thrown for ${inspect(options)}`)
+}
+const policyOf = (options: ClientOptions, url = 'http://h'): Policy => createClient(options).explain(url).policy
+
+describe('an unknown option', () => {
+  test('is refused at every level, with those there are', () => {
+    for (const [options, where, known] of [
+      [{ timeout: 5 }, 'timeout', 'deadline'],
+      [{ retry: { retries: 5 } }, 'retry.retries', 'limit, methods'],
+      [{ retry: { budget: { floor: 1 } } }, 'retry.budget.floor', 'capacity, cost, throttledCost'],
+      [{ breaker: { threshold: 5 } }, 'breaker.threshold', 'failureRate'],
+      [{ limit: { maximum: 5 } }, 'limit.maximum', 'max, queue, queueTimeout'],
+      [{ pool: { pipelining: 5 } }, 'pool.pipelining', 'connections'],
+      [{ upstreams: { a: { url: 'http://a', allow: [] } } }, 'upstreams.a.allow', 'url'],
+      [{ upstreams: { a: { url: 'http://a', retry: { retries: 5 } } } }, 'upstreams.a.retry.retries', 'limit'],
+      [{ url: 'http://a' }, 'url', 'deadline'],
+    ] as const) {
+      const error = refusal(options)
+      equal(error.option, where)
+      ok(error.message.startsWith(`${where}: expected one of `), error.message)
+      ok(error.message.includes(known) && error.message.endsWith('got an unknown option'), error.message)
+    }
+  })
+
+  test('is refused when it hides behind the name of something inherited', () => {
+    for (const json of ['{"__proto__":{"deadline":1}}', '{"constructor":1}', '{"toString":1}', '{"hasOwnProperty":1}']) {
+      const key = json.split('"')[1]!
+      equal(refusal(JSON.parse(json)).option, key)
+      equal(refusal({ breaker: JSON.parse(json) as unknown }).option, `breaker.${key}`)
+      equal(refusal({ upstreams: { a: JSON.parse(json) as unknown } }).option, `upstreams.a.${key}`)
+    }
+    equal(({} as { deadline?: number }).deadline, undefined)
+  })
+})
+
+describe('what hangs on a prototype', () => {
+  const under = (prototype: object, own: object = {}): ClientOptions =>
+    Object.assign(Object.create(prototype) as object, own)
+
+  test('is never read, right or wrong', () => {
+    for (const prototype of [
+      { deadline: 7 }, { deadline: 'soon' }, { retry: false }, { headers: { a: 'b' } }, { allow: 'configured' },
+      { upstreams: { a: { url: 'http://h' } } }, { env: {} }, { maxUpstreams: -1 }, { idleTimeout: 'x' },
+    ]) deepEqual(policyOf(under(prototype)), policyOf({}), inspect(prototype))
+    equal(createClient(under({ allow: 'configured' })).explain('http://h').allowed, true)
+    equal(createClient(under({ upstreams: { a: { url: 'http://h' } } })).explain('http://h').source, 'defaults')
+  })
+
+  test('of a group or an upstream is not either', () => {
+    deepEqual(policyOf({ retry: under({ limit: 9, budget: { capacity: 1 } }) as never }), policyOf({}))
+    deepEqual(policyOf({ retry: { budget: under({ cost: 9 }) as never } }), policyOf({}))
+    const own = policyOf({ upstreams: { 'http://h': under({ deadline: 7, url: 'http://elsewhere' }, { redirects: 3 }) } })
+    deepEqual([own.deadline, own.redirects], [10_000, 3])
+  })
+
+  test('does not matter for options without one', () => {
+    equal(policyOf(under(Object.create(null) as object, { deadline: 7 })).deadline, 7)
+  })
+
+  test('is not what a header or an upstream called __proto__ changes', () => {
+    const headers = JSON.parse('{"__proto__":["a"],"x-b":"c"}') as NonNullable<UpstreamOptions['headers']>
+    const policy = policyOf({ headers })
+    equal(Object.getPrototypeOf(policy.headers), Object.prototype)
+    equal(policy.headers['x-b'], 'c')
+    const client = createClient(JSON.parse('{"upstreams":{"__proto__":{"url":"http://h","deadline":7}}}') as ClientOptions)
+    equal(client.upstream('__proto__').snapshot().name, '__proto__')
+    equal(client.explain('http://h').policy.deadline, 7)
+  })
+})
+
+describe('options that contradict each other', () => {
+  const TRAPS: readonly (readonly [options: ClientOptions, message: string])[] = [
+    [{ attemptTimeout: 11_000 }, 'attemptTimeout: expected at most the deadline of 10000 ms, got 11000'],
+    [{ deadline: 500, attemptTimeout: 501 }, 'attemptTimeout: expected at most the deadline of 500 ms, got 501'],
+    [{ deadline: 2_000, breaker: { window: 3_999 } },
+      'breaker.window: expected at least twice the attempt timeout of 2000 ms, got 3999'],
+    [{ breaker: { window: 5_000 } }, 'breaker.window: expected at least twice the attempt timeout of 10000 ms, got 5000'],
+    [{ deadline: 500, breaker: { probeTimeout: 501 } },
+      'breaker.probeTimeout: expected at most the attempt timeout of 500 ms, got 501'],
+    [{ breaker: { openTime: 2_000, maxOpenTime: 1_999 } }, 'breaker.openTime: expected at most maxOpenTime, 1999 ms, got 2000'],
+    [{ deadline: 500, breaker: { slowCallDuration: 501 } },
+      'breaker.slowCallDuration: expected at most the deadline of 500 ms, or Infinity, got 501'],
+    [{ retry: { budget: { capacity: 13 } } },
+      'retry.budget.capacity: expected at least 14, the cost of one retry; for none set retry: false, got 13'],
+    [{ retry: { budget: { throttledCost: 501 } } },
+      'retry.budget.capacity: expected at least 501, the cost of one retry; for none set retry: false, got 500'],
+    [{ retry: { backoff: 2_000, maxBackoff: 1_999 } }, 'retry.backoff: expected at most maxBackoff, 1999 ms, got 2000'],
+    [{ retry: { throttledBackoff: 9, maxBackoff: 8 } }, 'retry.throttledBackoff: expected at most maxBackoff, 8 ms, got 9'],
+    [{ deadline: 500, pool: { connectTimeout: 501 } },
+      'pool.connectTimeout: expected at most the attempt timeout of 500 ms, got 501'],
+    [{ pool: { idleTimeout: 10, maxIdleTimeout: 9 } }, 'pool.idleTimeout: expected at most maxIdleTimeout, 9 ms, got 10'],
+  ]
+
+  for (const [options, message] of TRAPS) {
+    test(message, () => {
+      equal(refusal(options).message, message)
+      const { deadline = 10_000, ...group } = options
+      const upstream = { url: 'http://h', ...group }
+      equal(refusal({ deadline, upstreams: { a: upstream } }).message, `upstreams.a.${message}`)
+    })
+  }
+
+  test('are found when only the upstream and what is set for all do so together', () => {
+    equal(refusal({ attemptTimeout: 900, upstreams: { 'https://*.search.internal': { deadline: 800 } } }).message,
+      "upstreams['https://*.search.internal'].attemptTimeout: expected at most the deadline of 800 ms, got 900")
+  })
+
+  test('are no contradiction at the very edge', () => {
+    doesNotThrow(() => createClient({
+      deadline: 500, attemptTimeout: 500, breaker: { window: 1_000, probeTimeout: 500, slowCallDuration: 500, probes: 1 },
+      pool: { connectTimeout: 500 }, retry: { budget: { capacity: 14 } },
+    }))
+  })
+})
+
+describe('the defaults fit what is given', () => {
+  for (const deadline of [1, 50, 500, 10_000, 120_000, 2 ** 31 - 1]) {
+    test(`a deadline of ${deadline} ms alone is fine and sensible`, () => {
+      const policy = policyOf({ deadline })
+      const { attemptTimeout, breaker, limit, pool, retry } = policy
+      ok(breaker !== false && limit !== false && retry !== false)
+      deepEqual([policy.deadline, attemptTimeout, limit.queueTimeout], [deadline, deadline, deadline])
+      equal(breaker.window, Math.max(10_000, 2 * deadline))
+      equal(breaker.probeTimeout, Math.min(5_000, deadline))
+      equal(pool.connectTimeout, Math.min(2_000, deadline))
+      equal(pool.connections, Infinity)
+    })
+  }
+
+  test('one end of a range moves the other', () => {
+    const { breaker, pool, retry, limit } = policyOf({
+      breaker: { openTime: 60_000 }, pool: { maxIdleTimeout: 1_000, connections: 8 }, retry: { maxBackoff: 30 },
+    })
+    ok(breaker !== false && retry !== false && limit !== false)
+    deepEqual([breaker.openTime, breaker.maxOpenTime], [60_000, 60_000])
+    deepEqual([pool.idleTimeout, pool.maxIdleTimeout], [1_000, 1_000])
+    deepEqual([retry.backoff, retry.throttledBackoff, retry.maxBackoff], [30, 30, 30])
+    equal(limit.max, 8, 'a call beyond the connections would wait where its time runs already')
+    const other = policyOf({ breaker: { maxOpenTime: 500 }, pool: { idleTimeout: 60_000 }, retry: { backoff: 30_000 } })
+    ok(other.breaker !== false && other.retry !== false)
+    deepEqual([other.breaker.openTime, other.pool.maxIdleTimeout, other.retry.maxBackoff], [500, 60_000, 30_000])
+    const http2 = policyOf({ pool: { connections: 1, http2: true } }).limit
+    equal(http2 !== false && http2.max, 256)
+  })
+})
+
+describe('nothing secret is in an error', () => {
+  const secret = 'hunter2'
+  const url = `http://user:${secret}@h`
+  for (const [what, options] of Object.entries({
+    'a header that is none': { headers: `authorization: ${secret}` },
+    'a header with a line break': { headers: { authorization: `${secret}\r\n` } },
+    'a header that is an object': { headers: { authorization: { secret } } },
+    'headers as an array': { headers: [secret] },
+    'a url with credentials': { upstreams: { a: { url } } },
+    'a broken url with credentials': { upstreams: { a: { url: `http://user:${secret}@` } } },
+    'an origin with credentials': { upstreams: { [url]: {} } },
+    'an origin with credentials and an error in it': { upstreams: { [url]: { deadline: 0 } } },
+    'a pattern with credentials': { upstreams: { [`http://user:${secret}@*.h`]: {} } },
+    'a pattern with a url': { upstreams: { 'http://*.h': { url } } },
+    'an origin with a url': { upstreams: { 'http://h': { url } } },
+    'a url with a query': { upstreams: { a: { url: `http://h?key=${secret}` } } },
+    'a url where a list should be': { allow: url },
+    'an item of that list': { allow: [url, 'http://b'] },
+    'a key where tls options should be': { pool: { tls: secret } },
+    'a socket path in an array': { pool: { socketPath: [secret] } },
+  })) {
+    test(what, () => {
+      const error = refusal(options)
+      const seen = [error.message, error.option, error.expected, String(error.stack), JSON.stringify(error), inspect(error)]
+      for (const text of seen) ok(!text.includes(secret), text)
+    })
+  }
+
+  test('nor in one about the name of an upstream', () => {
+    const client = createClient()
+    for (const ask of [() => client.upstream(url), () => client.configure(url, {}), () => client.explain(url)]) {
+      try {
+        ask()
+      } catch (error) {
+        ok(error instanceof OptionError && !inspect(error).includes(secret), String(error))
+        continue
+      }
+      throw new Error('nothing was thrown')
+    }
+  })
+})

@@ -1,0 +1,148 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import dns from 'node:dns'
+import { text } from 'node:stream/consumers'
+import { suite, test, type TestContext } from 'node:test'
+import { systemEnv, type Env } from '../../src/clock.ts'
+import { createClient, LimitExceededError, UpstreamError, type Client } from '../../src/index.ts'
+import type { ClientOptions } from '../../src/options/options.ts'
+import { closing, eventually, leaks } from '../support/check.ts'
+import { failure } from '../support/failure.ts'
+import { hold, startServer, status, type TestServer } from '../support/server.ts'
+
+/** As many origins as one likes, all of them one server. */
+const start = async (
+  t: TestContext, options: ClientOptions,
+): Promise<[TestServer, Client, (name: number | string) => string]> => {
+  type Done = (error: null, found: unknown, family?: number) => void
+  t.mock.method(dns, 'lookup', (_host: string, { all }: { all?: boolean }, done: Done) => {
+    const address = '127.0.0.1'
+    setImmediate(() => { done(null, all === true ? [{ address, family: 4 }] : address, 4) })
+  })
+  const server = await closing(t, startServer())
+  return [server, await closing(t, createClient({ retry: false, ...options })), name => `http://o${name}.test:${server.port}/`]
+}
+
+const circuits = (client: Client): Record<string, string> =>
+  Object.fromEntries(client.snapshot().map(({ name, endpoints }) => [new URL(name).hostname, endpoints[0]!.circuit]))
+
+/** Calls many cold origins, a few at a time; how many were refused. */
+const burst = async (client: Client, at: (name: number) => string, count: number): Promise<number> => {
+  let [next, refused] = [0, 0]
+  const worker = async (): Promise<void> => {
+    while (next < count) await client.get(at(next++)).catch(() => { refused++ })
+  }
+  await Promise.all(Array.from({ length: 16 }, worker))
+  return refused
+}
+
+/** Fails calls until the circuit of a URL is open. */
+const trip = async (client: Client, url: string): Promise<void> => {
+  for (let i = 0; i < 10 && client.explain(url).snapshot?.endpoints[0]?.circuit !== 'open'; i++) {
+    await failure(client.get(url), UpstreamError)
+  }
+  equal(client.explain(url).snapshot?.endpoints[0]?.circuit, 'open')
+}
+
+suite('at most maxUpstreams are remembered', () => {
+  test('and a burst of 3,000 cold origins evicts no open and no busy one', async t => {
+    const breaker = { openTime: 60_000, maxOpenTime: 60_000, probeShare: 0 }
+    const [server, client, at] = await start(t, { maxUpstreams: 100, deadline: 60_000, breaker })
+    const gate = hold((_request, response) => void response.end('end'))
+    server.handle((request, response) => {
+      const host = request.headers.host ?? ''
+      if (host.startsWith('obad')) return status(503)(request, response)
+      if (host.startsWith('ostreamed')) response.writeHead(200).write('begin ')
+      return /^o(busy|streamed)/.test(host) ? gate.handler(request, response) : status(200)(request, response)
+    })
+    for (let i = 0; i < 40; i++) await trip(client, at(`bad${i}`))
+    const busy = client.get(at('busy'))
+    const { body } = await client.stream('GET', at('streamed'))
+    await eventually(() => gate.waiting === 2)
+    const hits = server.hits
+    equal(await burst(client, at, 3_000), 0, 'nobody was refused while there was somebody who could go')
+    equal(server.hits, hits + 3_000)
+
+    const states = circuits(client)
+    equal(Object.keys(states).length, 100)
+    for (let i = 0; i < 40; i++) equal(states[`obad${i}.test`], 'open')
+    deepEqual([states['obusy.test'], states['ostreamed.test']], ['closed', 'closed'])
+    gate.release()
+    deepEqual([(await busy).text(), await text(body)], ['end', 'begin end'])
+    await eventually(() => server.connections <= 100 - 40, { what: 'the connections of those that went are closed' })
+    equal((await failure(client.get(at('bad7')), UpstreamError)).code, 'ERR_CIRCUIT_OPEN')
+    equal(server.hits, hits + 3_000)
+  })
+
+  test('and when none of them can go, the newcomer is refused with a clear error', async t => {
+    const [server, client, at] = await start(t, { maxUpstreams: 3, upstreams: { named: { url: 'http://named.test' } } })
+    const gate = hold()
+    server.handle(gate.handler)
+    const busy = [1, 2, 3].map(name => client.get(at(name)))
+    await eventually(() => gate.waiting === 3)
+    const error = await failure(client.post(`${at('new')}path?secret`), LimitExceededError)
+    deepEqual([error.code, error.kind, error.limit], ['ERR_LIMIT_EXCEEDED', 'upstreams', 3])
+    deepEqual([error.sent, error.attempts], ['never', 0])
+    ok(/raise maxUpstreams/.test(error.message) && !error.message.includes('secret'), error.message)
+    gate.release(1)
+    equal((await Promise.race(busy)).status, 200)
+    const newcomer = client.get(at('new'))
+    await eventually(() => gate.waiting === 3)
+    gate.release()
+    await Promise.all([...busy, newcomer])
+    equal(client.snapshot().length, 4, 'those configured by name come on top')
+  })
+})
+
+suite('idle ones', () => {
+  test('are drained after idleTimeout, and their sockets close; those in use and those configured stay', async t => {
+    const options = { idleTimeout: 150, pool: { idleTimeout: 30_000 } }
+    const [server, client, at] = await start(t, options)
+    const kept = await closing(t, createClient({ ...options, upstreams: { [server.url]: {} } }))
+    await kept.get(server.url)
+    const before = server.connections
+    await burst(client, at, 50)
+    const gate = hold(status(200))
+    server.handle(gate.handler)
+    const busy = client.get(at('busy'))
+    await eventually(() => gate.waiting === 1)
+    await eventually(() => client.snapshot().length === 1 && server.connections === before + 1)
+    deepEqual(Object.keys(circuits(client)), ['obusy.test'])
+    gate.release()
+    equal((await busy).status, 200)
+    await eventually(() => client.snapshot().length === 0 && server.connections === before)
+    deepEqual([kept.snapshot().length, before], [1, 1])
+    equal((await client.get(at(1))).status, 200, 'and are made anew when they are called again')
+  })
+
+  test('whose circuit is open stay as long as it would refuse a call, and no longer', async t => {
+    const [server, client, at] = await start(t, { idleTimeout: 60, breaker: { openTime: 600, maxOpenTime: 600, probeShare: 0 } })
+    server.handle(status(503))
+    await trip(client, at('bad'))
+    const tripped = performance.now()
+    await eventually(() => client.snapshot().length === 0, { what: 'a dead origin that nobody calls is not kept for ever' })
+    ok(performance.now() - tripped >= 600 * 0.8 - 10, 'the outage was remembered for its open time')
+  })
+})
+
+test('there is no timer for each upstream', async t => {
+  let [background, exact] = [0, 0]
+  const { clock, random } = systemEnv
+  const env: Env = {
+    random,
+    clock: {
+      now: () => clock.now(),
+      get stalledAt(): number { return clock.stalledAt },
+      after: (ms, run, isBackground = false) => {
+        if (isBackground) background++
+        else exact++
+        return clock.after(ms, run, isBackground)
+      },
+    },
+  }
+  const watch = leaks()
+  const [, client, at] = await start(t, { env, maxUpstreams: 300, pool: { idleTimeout: 30_000 } })
+  await burst(client, at, 300)
+  equal(client.snapshot().length, 300)
+  deepEqual([background, exact], [1, 600], 'one sweep for all; a deadline and a connect time-out for each call')
+  await eventually(() => (watch.found()['Timeout'] ?? 0) <= 1, { what: 'only the shared ones are left' })
+})
