@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
-import { PARTS, type PartName } from './report/report.ts'
+import { PARTS, type PartName } from './part-names.ts'
 
 /** What the command line asks for. */
 export interface Settings {

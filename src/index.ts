@@ -6,7 +6,7 @@ export {
 export { channels } from './events.ts'
 export { toGatewayStatus, type GatewayStatus } from './outcome/gateway-status.ts'
 
-export type { Body, SolidBody, StreamBody } from './call/call.ts'
+export type { Body, SolidBody, StreamBody } from './http/body.ts'
 export type { CircuitState } from './outcome/circuit-state.ts'
 export type { Clock, Env, Random, Timer } from './clock.ts'
 export type { Blame, LimitKind } from './outcome/errors.ts'
@@ -18,9 +18,10 @@ export type { ClientDispatcher } from './client/dispatcher/dispatcher.ts'
 export type { Explanation } from './upstream/explain.ts'
 export type {
   BreakerOptions, BreakerPolicy, BudgetOptions, BudgetPolicy, ClientOptions, ConnectionTls, DispatcherLike, Fallback,
-  FallbackReply, FallbackRequest, HeaderFields, HedgeOptions, HedgePolicy, LimitOptions, LimitPolicy, NamedUpstreamOptions,
-  Policy, PoolOptions, PoolPolicy, Priority, RetryOptions, RetryPolicy, StaleOptions, StalePolicy, UpstreamOptions,
+  FallbackReply, FallbackRequest, HedgeOptions, HedgePolicy, LimitOptions, LimitPolicy, NamedUpstreamOptions, Policy,
+  PoolOptions, PoolPolicy, Priority, RetryOptions, RetryPolicy, StaleOptions, StalePolicy, UpstreamOptions,
 } from './options/options.ts'
+export type { HeaderFields } from './http/headers.ts'
 export type { Reply, ReplyBody, ReplyHeaders, Stale, StandIn, Timings } from './outcome/reply.ts'
 export type { CallOptions, QueryValue } from './call/request.ts'
 export type { CallReport, Phase, StopReason, TimelineEntry } from './outcome/upstream-error.ts'

@@ -33,9 +33,9 @@ const serving = (clock: TestClock, ms: number, answer: (call: Call) => Reply | E
 /** Nothing is left behind: no permit, no timer, no attempt in flight. */
 const assertQuiet = ({ upstream, clock }: Pick<ReturnType<typeof setup>, 'upstream' | 'clock'>): void => {
   deepEqual({
-    permits: upstream.permits.taken, queued: upstream.permits.queued, timers: clock.pending, resting: upstream.resting.size,
+    permits: upstream.permits.taken, queued: upstream.permits.queued, timers: clock.pending, backingOff: upstream.backingOff.size,
     inFlight: upstream.endpoints.all.map(({ inFlight }) => inFlight),
-  }, { permits: 0, queued: 0, timers: 0, resting: 0, inFlight: upstream.endpoints.all.map(() => 0) })
+  }, { permits: 0, queued: 0, timers: 0, backingOff: 0, inFlight: upstream.endpoints.all.map(() => 0) })
 }
 
 suite('a call through all layers', () => {
@@ -224,7 +224,7 @@ suite('a blocked event loop', () => {
       const calls = Array.from({ length: 100 }, () => made.start())
       for (let n = 0; n < 100; n++) await made.inner.next()
       await made.clock.stall(2_000)
-      ok(calls.every(({ settled }) => settled === 1) || made.upstream.resting.size > 0, 'timers were late')
+      ok(calls.every(({ settled }) => settled === 1) || made.upstream.backingOff.size > 0, 'timers were late')
       equal(made.upstream.circuit.window.total, 0)
       await made.clock.advance(10)
       deepEqual([made.upstream.changes, made.upstream.circuit.state], [[], 'closed'])

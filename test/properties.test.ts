@@ -307,7 +307,7 @@ suite('any number of calls through all layers', () => {
         clock.after(script.ms, () => {
           if (how === 'refused') reject(refused(sent))
           else if (how === 'reset') reject(reset(sent))
-          else if (!sent.terms.streamed) resolve(replyOf(parseInt(how), how === '503 later' ? { 'retry-after': '1' } : {}))
+          else if (!sent.settings.streamed) resolve(replyOf(parseInt(how), how === '503 later' ? { 'retry-after': '1' } : {}))
           else {
             const { reply, end } = streaming(parseInt(how))
             resolve(reply)
@@ -352,9 +352,10 @@ suite('any number of calls through all layers', () => {
       ok(upstream.budget.tokens >= 0 && upstream.budget.tokens <= given.capacity)
       ok([...attemptsOf.values()].every(attempts => attempts <= given.retries + 1), 'no more attempts than asked for')
       deepEqual({
-        permits: upstream.permits.taken, queued: upstream.permits.queued, timers: clock.pending, resting: upstream.resting.size,
+        permits: upstream.permits.taken, queued: upstream.permits.queued, timers: clock.pending,
+        backingOff: upstream.backingOff.size,
         inFlight: upstream.endpoints.all.map(({ inFlight }) => inFlight),
-      }, { permits: 0, queued: 0, timers: 0, resting: 0, inFlight: upstream.endpoints.all.map(() => 0) })
+      }, { permits: 0, queued: 0, timers: 0, backingOff: 0, inFlight: upstream.endpoints.all.map(() => 0) })
     })
     await fc.assert(property, { seed: 20_261_104, numRuns: 150 })
     equal(met.size, new Set(kinds).size, 'every kind of end was met')

@@ -1,4 +1,5 @@
 // The one place of the suite that knows the inside of the library: what a single layer needs to be run alone.
+import { requestOf } from '../../src/call/request.ts'
 import { Call } from '../../src/call/call.ts'
 import { systemEnv } from '../../src/clock.ts'
 import type { Layer, Send } from '../../src/call/layer.ts'
@@ -7,12 +8,12 @@ import { breaker } from '../../src/layers/breaker.ts'
 import { deadline } from '../../src/layers/deadline.ts'
 import { limit } from '../../src/layers/limit.ts'
 import { retry } from '../../src/layers/retry/retry.ts'
-import { route } from '../../src/layers/balance.ts'
+import { balance } from '../../src/layers/balance.ts'
 import type { Policy } from '../../src/options/options.ts'
 import { resolve } from '../../src/options/resolve.ts'
 import { ConnectionEvents } from '../../src/transport/connection-events.ts'
 import { Reply } from '../../src/outcome/reply.ts'
-import { Exchanged } from '../../src/call/completion.ts'
+import { Completion } from '../../src/call/completion.ts'
 import { Trace } from '../../src/outcome/trace.ts'
 import { Upstream } from '../../src/upstream/upstream.ts'
 import { silentTransport } from './transport.ts'
@@ -22,7 +23,7 @@ const ORIGIN = 'http://service.internal'
 const REPLY = { status: 200, headers: {} }
 
 /** The end of the stack: answers with the next turn of the event loop, and tells those who watch as the pool does. */
-class Noop extends Exchanged {
+class Noop extends Completion {
   static #waiting: Noop[] = []
   static #answering: Noop[] = []
 
@@ -51,14 +52,15 @@ class Noop extends Exchanged {
 export const noopNext: Send = call => new Noop(call).promise
 
 const policy: Policy = resolve([{ pool: { factory: () => silentTransport } }])
-const upstream = new Upstream('service', [ORIGIN], policy, { env, send: noopNext, events: new ConnectionEvents() })
+const upstream = new Upstream('service', [ORIGIN], policy, { env, events: new ConnectionEvents() })
 const endpoint = upstream.endpoints.all[0]!
-const terms = upstream.terms.of({ method: 'GET', headers: undefined, body: undefined, options: {} }, false)
+const settings = upstream.settings.of(requestOf('GET', { origin: ORIGIN, target: '/invoices/7' }, undefined, false))
 
 /** A call as the client would make it of `get(url)`. */
 export function newCall(): Call {
   const trace = new Trace('service', 'GET', '/invoices/7', env.clock.now())
-  const call = new Call({ upstream, terms, trace, target: '/invoices/7', headers: undefined, body: undefined, signal: undefined })
+  const init = { upstream, settings, trace, target: '/invoices/7', headers: undefined, body: undefined, signal: undefined }
+  const call = new Call(init)
   call.endpoint = endpoint
   return call
 }
@@ -67,7 +69,7 @@ const layers: Readonly<Record<string, () => Layer>> = {
   deadline: () => deadline(env),
   retry: () => retry(env),
   limit: () => limit(env),
-  route: () => route,
+  balance: () => balance,
   breaker: () => breaker(env),
   attempt: () => attempt(env),
 }

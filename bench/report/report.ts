@@ -1,3 +1,4 @@
+import type { PartName } from '../part-names.ts'
 import type { Machine } from './machine.ts'
 
 /** How a column's numbers are written. */
@@ -46,11 +47,6 @@ export interface Section {
   readonly tables: readonly Table[]
   readonly pictures?: readonly Picture[]
 }
-
-/** The parts, in the order they are run. */
-export const PARTS = ['overhead', 'layers', 'scale', 'scenarios', 'fleet'] as const
-/** One of {@link PARTS}. */
-export type PartName = typeof PARTS[number]
 
 /** All there is to say about one run of the suite. */
 export interface Report {

@@ -1,7 +1,7 @@
 import type { Call } from './call.ts'
 
 /** Calls that wait for their next attempt. Most upstreams never have one, so the set is made with the first. */
-export class Resting {
+export class BackingOff {
   #calls: Set<Call> | undefined
 
   /** How many there are. */

@@ -1,45 +1,17 @@
 import { Readable } from 'node:stream'
 import type { Timer } from '../clock.ts'
-import type { HeaderFields, HedgePolicy, Policy, Priority, RetryPolicy } from '../options/options.ts'
+import type { Body } from '../http/body.ts'
+import type { HeaderFields } from '../http/headers.ts'
+import type { Policy } from '../options/options.ts'
 import type { Trace } from '../outcome/trace.ts'
 import type { Phase } from '../outcome/upstream-error.ts'
-
-/** A body that can be sent as often as needed, because it is all there. */
-export type SolidBody = string | Uint8Array
-/** A body that is consumed as it is sent. */
-export type StreamBody = Readable | AsyncIterable<Uint8Array | string>
-/** A request body. A factory makes a fresh one for each attempt, so that a streamed body can be sent again. */
-export type Body = SolidBody | StreamBody | (() => SolidBody | StreamBody)
-
-/** How a call is to be treated: as the policy of its upstream says, unless it says otherwise. One object for many calls. */
-export interface Terms {
-  readonly policy: Policy
-  /** Whether sending it twice asks for no more than sending it once. */
-  readonly idempotent: boolean
-  /** Whether the body of the reply is handed over as a stream. */
-  readonly streamed: boolean
-  /** Whether a coded body of the reply is decoded. */
-  readonly decode: boolean
-  /** Whether a status of 400 or more ends it in an error. */
-  readonly throwing: boolean
-  /** Longest body of the reply, in bytes after decoding. */
-  readonly maxBodySize: number
-  /** Longest time it may take, in ms. */
-  readonly deadline: number
-  /** Longest time an attempt may take, in ms; a probe's may be shorter. */
-  readonly attemptTimeout: number
-  readonly retry: RetryPolicy | false
-  /** How much it matters when there are not enough permits. */
-  readonly priority: Priority
-  /** When it gets a second attempt beside a slow one. */
-  readonly hedge: HedgePolicy | false
-}
+import type { CallSettings } from './settings.ts'
 
 /** Everything a {@link Call} is made from. */
 export interface CallInit {
   /** The upstream it goes to; only who made it and the layers know what is in it. */
   readonly upstream: object
-  readonly terms: Terms
+  readonly settings: CallSettings
   readonly trace: Trace
   /** Path and query. */
   readonly target: string
@@ -65,7 +37,7 @@ export const SUPERSEDED: Error = new Error('Another attempt was faster')
  */
 export class Call {
   readonly upstream: object
-  readonly terms: Terms
+  readonly settings: CallSettings
   readonly trace: Trace
   readonly target: string
   readonly headers: HeaderFields | undefined
@@ -106,14 +78,14 @@ export class Call {
   /** Its time limit. */
   deadlineTimer: Timer | undefined = undefined
   /** What its attempt has on the wire; only `sent.ts` knows what that is. */
-  exchange: object | undefined = undefined
+  completion: object | undefined = undefined
   #waitsFor: Stoppable | undefined = undefined
   #onOver: (() => void) | undefined = undefined
   #twin: Call | undefined = undefined
 
   constructor(init: CallInit) {
     this.upstream = init.upstream
-    this.terms = init.terms
+    this.settings = init.settings
     this.trace = init.trace
     this.target = init.target
     this.headers = init.headers
@@ -123,11 +95,11 @@ export class Call {
     // undici takes a Readable down with a connection that could not be made.
     this.replayable = !(init.body instanceof Readable)
     this.at = init.trace.startedAt
-    this.deadlineAt = this.at + init.terms.deadline
+    this.deadlineAt = this.at + init.settings.deadline
   }
 
   get policy(): Policy {
-    return this.terms.policy
+    return this.settings.policy
   }
 
   get method(): string {
@@ -186,7 +158,3 @@ export class Call {
     return twin
   }
 }
-
-/** Whether a body is gone once it has been sent. */
-export const isOneShot = (body: Body | undefined): boolean =>
-  typeof body === 'object' && !(body instanceof Uint8Array)

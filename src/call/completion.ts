@@ -13,7 +13,7 @@ export type Settle = (call: Call, reply: Reply | undefined, error: unknown) => R
 
 /** How long an attempt took, in ms: to its headers if the body is streamed, which takes as long as its reader. */
 export const latencyOf = (call: Call, reply: Reply | undefined, now: number): number =>
-  call.terms.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
+  call.settings.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
 
 /** An error as an outcome. It is handed on, not thrown, as throwing costs more than all the rest of a failing call. */
 export class Failed {
@@ -38,7 +38,7 @@ const capture: ConstructorParameters<typeof Promise<Reply>>[0] = (resolve, rejec
  * would be most of what the stack costs, so the first one goes up through them unchanged, and they are told here. What is told
  * is a function that a layer makes once, not for each call: what it has to know of the call stands on the call.
  */
-export class Exchanged {
+export class Completion {
   readonly promise: Promise<Reply>
   protected readonly call: Call
   readonly #resolve: (reply: Reply | Promise<Reply>) => void
@@ -48,7 +48,7 @@ export class Exchanged {
   #isOver = false
   #isDelivered = false
   #replied: Replied | undefined
-  // As many as there are layers that watch; an array takes three times the room.
+  // One for each layer that watches; more of them share the last. An array takes three times the room.
   #first: Ended | undefined
   #second: Ended | undefined
   #third: Ended | undefined
@@ -60,13 +60,20 @@ export class Exchanged {
     this.#resolve = resolving
     this.#reject = rejecting
     this.call = call
-    call.exchange = this
+    call.completion = this
   }
 
   /** Runs `replied` at the response's headers. */
   whenReplied(replied: Replied): void {
-    if (this.#reply === undefined) this.#replied = replied
-    else replied(this.call, this.#reply)
+    const before = this.#replied
+    if (this.#reply !== undefined) replied(this.call, this.#reply)
+    else if (before === undefined) this.#replied = replied
+    else {
+      this.#replied = (call, reply) => {
+        before(call, reply)
+        replied(call, reply)
+      }
+    }
   }
 
   /** Runs `ended` at the end of the response's body, or when it fails. */
@@ -75,7 +82,13 @@ export class Exchanged {
     else if (this.#first === undefined) this.#first = ended
     else if (this.#second === undefined) this.#second = ended
     else if (this.#third === undefined) this.#third = ended
-    else throw new RangeError('More layers watch an exchange than it has places for')
+    else {
+      const before = this.#third
+      this.#third = (call, reply, error) => {
+        before(call, reply, error)
+        ended(call, reply, error)
+      }
+    }
   }
 
   /** Lets `settle` say what the promise settles with. @returns false if it is too late for that. */
@@ -83,7 +96,10 @@ export class Exchanged {
     if (this.#isDelivered) return false
     if (this.#inner === undefined) this.#inner = settle
     else if (this.#outer === undefined) this.#outer = settle
-    else throw new RangeError('More layers settle an exchange than it has places for')
+    else {
+      const before = this.#outer
+      this.#outer = (call, reply, error) => settledBy(settle, call, settledBy(before, call, reply ?? new Failed(error)))
+    }
     return true
   }
 
@@ -141,14 +157,14 @@ export const orThrow = (outcome: Reply | Promise<Reply> | Failed): Reply | Promi
 }
 
 /** The exchange that settles this promise, unless another one stands before it. */
-const exchangeOf = (sent: Promise<Reply>, call: Call): Exchanged | undefined => {
-  const exchange = call.exchange as Exchanged | undefined
+const completionOf = (sent: Promise<Reply>, call: Call): Completion | undefined => {
+  const exchange = call.completion as Completion | undefined
   return exchange?.promise === sent ? exchange : undefined
 }
 
 /** Runs `replied` when the reply is there, before anybody else sees it. */
-export function atReply(sent: Promise<Reply>, call: Call, replied: Replied): Promise<Reply> {
-  const exchange = exchangeOf(sent, call)
+export function onReply(sent: Promise<Reply>, call: Call, replied: Replied): Promise<Reply> {
+  const exchange = completionOf(sent, call)
   if (exchange === undefined) {
     return sent.then(reply => {
       replied(call, reply)
@@ -160,8 +176,8 @@ export function atReply(sent: Promise<Reply>, call: Call, replied: Replied): Pro
 }
 
 /** Runs `ended` when the reply has wholly ended, its body included, or the error is there; before anybody else sees it. */
-export function atEnd(sent: Promise<Reply>, call: Call, ended: Ended): Promise<Reply> {
-  const exchange = exchangeOf(sent, call)
+export function onEnd(sent: Promise<Reply>, call: Call, ended: Ended): Promise<Reply> {
+  const exchange = completionOf(sent, call)
   if (exchange === undefined) {
     return sent.then(
       reply => {
@@ -178,9 +194,9 @@ export function atEnd(sent: Promise<Reply>, call: Call, ended: Ended): Promise<R
   return sent
 }
 
-/** Lets `settle` say what the call settles with: at most two layers of a stack may. */
-export const settled = (sent: Promise<Reply>, call: Call, settle: Settle): Promise<Reply> =>
-  (exchangeOf(sent, call)?.whenSettled(settle) === true ? sent : later(settle, call, sent))
+/** Lets `settle` say what the call settles with. */
+export const onSettle = (sent: Promise<Reply>, call: Call, settle: Settle): Promise<Reply> =>
+  (completionOf(sent, call)?.whenSettled(settle) === true ? sent : later(settle, call, sent))
 
 /**
  * A promise that is rejected a moment later. One that is rejected before anybody can have attached a handler makes Node keep

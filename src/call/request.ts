@@ -1,6 +1,8 @@
-import { isOneShot, type Body } from './call.ts'
+import type { Target } from '../http/target.ts'
+import { isOneShot, type Body } from '../http/body.ts'
 import { OptionError } from '../outcome/errors.ts'
-import { checkCall, kindOf, refuse, type Fallback, type HeaderFields, type Priority, type RetryOptions } from '../options/options.ts'
+import { checkCall, kindOf, refuse, type Fallback, type Priority, type RetryOptions } from '../options/options.ts'
+import { lowerCased, TOKEN, type HeaderFields } from '../http/headers.ts'
 
 /** A value of a query: arrays repeat the name, undefined leaves it out. */
 export type QueryValue = string | number | boolean | undefined | readonly (string | number | boolean)[]
@@ -45,36 +47,47 @@ export interface CallOptions {
   readonly fallback?: Fallback | false
 }
 
-/** Call options in the form the client works with. */
+/** What a caller asks for, in the form the client works with. */
 export interface Request {
   readonly method: string
+  /** The origin as it was called: an upstream may have several. */
+  readonly origin: string
+  /** Path and query, that of the options included. */
+  readonly target: string
+  /** Whether the body of the reply is handed over as a stream. */
+  readonly streamed: boolean
   readonly headers: HeaderFields | undefined
   readonly body: Body | undefined
   readonly options: CallOptions
 }
 
-const METHOD = /^[A-Z!#$%&'*+\-.^_`|~0-9]+$/
 const NO_OPTIONS: CallOptions = Object.freeze({})
 const COMMON: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 
 /** Checks and completes what a caller asks for. @throws OptionError */
-export function requestOf(method: string, options: CallOptions | undefined): Request {
+export function requestOf(
+  method: string, { origin, target }: Target, options: CallOptions | undefined, streamed: boolean,
+): Request {
   const name = COMMON.has(method) ? method : methodOf(method)
-  if (options === undefined) return { method: name, headers: undefined, body: undefined, options: NO_OPTIONS }
+  if (options === undefined) {
+    return { method: name, origin, target, streamed, headers: undefined, body: undefined, options: NO_OPTIONS }
+  }
   const given = normalised(options)
   checkCall(given)
-  const { json, body, idempotencyKey } = given
+  const { json, body, idempotencyKey, query } = given
+  const whole = query === undefined ? target : withQuery(target, query)
   let headers = given.headers as HeaderFields | undefined
   if (headers !== undefined) headers = lowerCased(headers)
   if (idempotencyKey !== undefined) headers = { ...headers, 'idempotency-key': idempotencyKey }
-  if (json === undefined) return { method: name, headers, body: bodyOf(body), options: given }
+  const asked = { method: name, origin, target: whole, streamed, options: given }
+  if (json === undefined) return { ...asked, headers, body: bodyOf(body) }
   if (body !== undefined) throw new OptionError('body', kindOf(body), 'none beside json')
-  return { method: name, headers: { 'content-type': 'application/json', ...headers }, body: stringify(json), options: given }
+  return { ...asked, headers: { 'content-type': 'application/json', ...headers }, body: stringify(json) }
 }
 
 function methodOf(method: string): string {
   const name = typeof method === 'string' ? method.toUpperCase() : ''
-  if (!METHOD.test(name) || name === 'CONNECT') refuse('method', method, 'an HTTP method other than CONNECT')
+  if (!TOKEN.test(name) || name === 'CONNECT') refuse('method', method, 'an HTTP method other than CONNECT')
   return name
 }
 
@@ -84,11 +97,11 @@ function normalised(options: CallOptions): CallOptions {
   const own = Object.getPrototypeOf(options) === Object.prototype ? options : { ...options }
   const { headers } = own
   if (typeof headers !== 'object' || (headers as unknown) === null || !(Symbol.iterator in headers)) return own
-  return { ...own, headers: fieldsOf(headers) }
+  return { ...own, headers: fromPairs(headers) }
 }
 
 /** A name that comes more than once keeps all its values. */
-function fieldsOf(pairs: Iterable<unknown>): HeaderFields {
+function fromPairs(pairs: Iterable<unknown>): HeaderFields {
   const fields = new Map<string, unknown>()
   for (const pair of pairs) {
     if (!Array.isArray(pair) || pair.length !== 2) throw new OptionError('headers', kindOf(pair), 'pairs of a name and a value')
@@ -98,10 +111,6 @@ function fieldsOf(pairs: Iterable<unknown>): HeaderFields {
   }
   return Object.fromEntries(fields) as HeaderFields
 }
-
-/** Header fields with their names in lower case. */
-export const lowerCased = (headers: HeaderFields): HeaderFields =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 
 /** A value as JSON. @throws OptionError */
 export function stringify(json: unknown): string {

@@ -5,7 +5,7 @@ import type { Env } from '../clock.ts'
  *
  * @returns what disarms both.
  */
-export function whileWaiting(
+export function armTimeoutAndAbort(
   env: Env, ms: number, signal: AbortSignal | undefined, late: () => void, aborted: (reason: unknown) => void,
 ): () => void {
   const timer = env.clock.after(Math.max(0, ms), () => {

@@ -1,13 +1,16 @@
+import type { Send } from '../call/layer.ts'
+import type { Perform } from '../upstream/perform.ts'
 import { systemEnv, type Env } from '../clock.ts'
-import { Desk } from './dispatcher/core.ts'
-import { Directory } from '../upstream/upstreams.ts'
+import { DispatcherCore } from './dispatcher/core.ts'
+import { Upstreams } from '../upstream/upstreams.ts'
 import { ClientDispatcher } from './dispatcher/dispatcher.ts'
 import { fetchOver } from './dispatcher/fetch.ts'
 import type { Explanation } from '../upstream/explain.ts'
 import { checkClient, DEFAULTS, type ClientOptions, type Policy, type UpstreamOptions } from '../options/options.ts'
 import type { Reply } from '../outcome/reply.ts'
 import { requestOf, type CallOptions } from '../call/request.ts'
-import { Sender } from './sender.ts'
+import { callPipeline, pipeline } from '../pipeline.ts'
+import { StaleCache } from '../layers/stale/cache.ts'
 import { split, splitPlain } from '../http/target.ts'
 import { UpstreamClient } from './upstream-client.ts'
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts'
@@ -20,8 +23,10 @@ import { replyPromise, Verbs, type ReplyPromise } from './verbs.ts'
 export class Client extends Verbs<string | URL> implements AsyncDisposable {
   /** As events and metrics tell it. */
   readonly name: string
-  readonly #directory: Directory
-  readonly #sender: Sender
+  readonly #upstreams: Upstreams
+  readonly #cache: StaleCache
+  readonly #send: Send
+  readonly #perform: Perform
   readonly #env: Env
   #closed: Promise<void> | undefined
   #fetch: typeof fetch | undefined
@@ -32,11 +37,15 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
     checkClient(options)
     // Own properties have been checked; what hangs on a prototype must not be read.
     const own = { ...options }
-    this.name = own.name ?? nextName()
+    this.name = own.name ?? nameOf(unnamed + 1)
     const env = envOf(own.env ?? systemEnv, this.name)
-    this.#directory = new Directory(own, env)
+    this.#upstreams = new Upstreams(own, env)
     this.#env = env
-    this.#sender = new Sender(this.#directory, own.maxStaleSize ?? DEFAULTS.client.maxStaleSize, env)
+    this.#cache = new StaleCache(own.maxStaleSize ?? DEFAULTS.client.maxStaleSize)
+    this.#send = callPipeline(env)
+    this.#perform = pipeline(this.#send, this.#upstreams, this.#cache)
+    // Only a client that could be made takes a name.
+    if (own.name === undefined) unnamed++
   }
 
   /**
@@ -46,7 +55,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
    * OptionError.
    */
   request(method: string, url: string | URL, options?: CallOptions): ReplyPromise {
-    return replyPromise(this.#send(method, url, options, false))
+    return replyPromise(this.#request(method, url, options, false))
   }
 
   /**
@@ -54,12 +63,12 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
    * permit.
    */
   stream(method: string, url: string | URL, options?: CallOptions): Promise<Reply> {
-    return this.#send(method, url, options, true)
+    return this.#request(method, url, options, true)
   }
 
   /** The upstream configured under a name or an origin. @throws OptionError if there is none. */
   upstream(name: string): UpstreamClient {
-    return new UpstreamClient(this.#directory.named(name), this.#sender)
+    return new UpstreamClient(this.#upstreams.named(name), this.#perform)
   }
 
   /**
@@ -70,7 +79,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
    * const { statusCode, body } = await request('http://orders.internal/7', { dispatcher: client.dispatcher() })
    */
   dispatcher(): ClientDispatcher {
-    return new ClientDispatcher(new Desk(this.#directory, this.#sender, this.#env), this.#directory.events)
+    return new ClientDispatcher(new DispatcherCore(this.#upstreams, this.#send, this.#env), this.#upstreams.events)
   }
 
   /**
@@ -90,7 +99,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
    * @throws OptionError
    */
   configure(name: string, options: UpstreamOptions): void {
-    this.#directory.configure(name, options)
+    this.#upstreams.configure(name, options)
   }
 
   /**
@@ -98,29 +107,29 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
    * will probe.
    */
   explain(url: string | URL): Explanation {
-    return this.#directory.explain(split(url).origin)
+    return this.#upstreams.explain(split(url).origin)
   }
 
   /** The policy that applies to an origin now. @internal */
   policyOf(origin: string): Policy {
-    return this.#directory.policyOf(origin)
+    return this.#upstreams.policyOf(origin)
   }
 
   /** Every upstream the client knows now. */
   snapshot(): UpstreamSnapshot[] {
-    return this.#directory.all().map(upstream => upstream.snapshot())
+    return this.#upstreams.all().map(upstream => upstream.snapshot())
   }
 
   /** Takes no new calls, lets those in flight finish or meet their deadline, then closes all connections. */
   close(): Promise<void> {
-    this.#closed ??= this.#sender.close().then(() => this.#directory.drain()).then(() => { this.#sender.destroy() })
+    this.#closed ??= this.#upstreams.close().then(() => { this.#cache.clear() })
     return this.#closed
   }
 
   /** Takes no new calls, ends those in flight, and closes all connections now. */
   async destroy(): Promise<void> {
-    this.#sender.destroy()
-    await this.#directory.destroy()
+    this.#cache.clear()
+    await this.#upstreams.destroy()
   }
 
   /** The same as `close()`. */
@@ -128,16 +137,16 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
     return this.close()
   }
 
-  #send(method: string, url: string | URL, options: CallOptions | undefined, streamed: boolean): Promise<Reply> {
+  #request(method: string, url: string | URL, options: CallOptions | undefined, streamed: boolean): Promise<Reply> {
     try {
-      const request = requestOf(method, options)
       // A plain URL of a known upstream needs no parsing: this is the way of nearly every call.
       const plain = typeof url === 'string' ? splitPlain(url) : undefined
-      const known = plain === undefined ? undefined : this.#directory.known(plain.origin)
-      if (plain !== undefined && known !== undefined) return this.#sender.send(known, plain, request, streamed)
-      const parsed = split(url)
-      const upstream = this.#directory.at(parsed.origin, request.method, parsed.target)
-      return this.#sender.send(upstream, parsed, request, streamed)
+      const known = plain === undefined ? undefined : this.#upstreams.known(plain.origin)
+      if (plain !== undefined && known !== undefined) {
+        return this.#perform(known, requestOf(method, plain, options, streamed))
+      }
+      const request = requestOf(method, split(url), options, streamed)
+      return this.#perform(this.#upstreams.at(request.origin, request.method, request.target), request)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -145,8 +154,8 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
 }
 
 let unnamed = 0
-/** Most processes have one client; what comes after it is told apart at least. */
-const nextName = (): string => (++unnamed === 1 ? 'default' : `default-${unnamed}`)
+/** Most processes have one client; the others are numbered. */
+const nameOf = (count: number): string => (count === 1 ? 'default' : `default-${count}`)
 
 /** A given one may be of a class: it is asked, not copied. */
 const envOf = (env: Env, client: string): Env => ({ clock: env.clock, random: () => env.random(), client })

@@ -1,6 +1,6 @@
 import type { Reply } from '../outcome/reply.ts'
 import { requestOf, type CallOptions } from '../call/request.ts'
-import type { Sender } from './sender.ts'
+import type { Perform } from '../upstream/perform.ts'
 import { targetOn } from '../http/target.ts'
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts'
 import type { Upstream } from '../upstream/upstream.ts'
@@ -12,14 +12,14 @@ import { replyPromise, Verbs, type ReplyPromise } from './verbs.ts'
 export class UpstreamClient extends Verbs<string> {
   readonly #upstream: Upstream
   readonly #origin: string
-  readonly #sender: Sender
+  readonly #perform: Perform
 
   /** @internal */
-  constructor(upstream: Upstream, sender: Sender) {
+  constructor(upstream: Upstream, perform: Perform) {
     super()
     this.#upstream = upstream
     this.#origin = upstream.endpoints.all[0]?.origin ?? ''
-    this.#sender = sender
+    this.#perform = perform
   }
 
   /** Sends a request to a path of the upstream. */
@@ -52,9 +52,8 @@ export class UpstreamClient extends Verbs<string> {
 
   #send(method: string, path: string, options: CallOptions | undefined, streamed: boolean): Promise<Reply> {
     try {
-      const request = requestOf(method, options)
-      const target = targetOn(this.#origin, path)
-      return this.#sender.send(this.#upstream, { origin: this.#origin, target }, request, streamed)
+      const target = { origin: this.#origin, target: targetOn(this.#origin, path) }
+      return this.#perform(this.#upstream, requestOf(method, target, options, streamed))
     } catch (error) {
       return Promise.reject(error)
     }

@@ -81,7 +81,7 @@ const found = (table: readonly (readonly [RegExp, ProxyError])[], text: string):
 
 /** The cause an error stands for. Total: what nothing is known of is the gateway's own failure. */
 export function causeOf(error: unknown): Cause {
-  const kind = kindOf(error)
+  const kind = proxyErrorOf(error)
   if (!(error instanceof UpstreamError)) {
     return { status: RECOMMENDED[kind] ?? 502, error: kind, code: undefined, retryAfter: undefined, last: false }
   }
@@ -94,7 +94,7 @@ export function causeOf(error: unknown): Cause {
 export const causeBy = (error: ProxyError): Cause =>
   ({ status: RECOMMENDED[error] ?? 502, error, code: undefined, retryAfter: undefined, last: false })
 
-function kindOf(error: unknown): ProxyError {
+function proxyErrorOf(error: unknown): ProxyError {
   if (error instanceof LimitExceededError) return 'connection_limit_reached'
   if (error instanceof DrainingError) return 'proxy_internal_error'
   if (error instanceof RejectedError) return 'destination_unavailable'

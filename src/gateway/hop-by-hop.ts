@@ -1,12 +1,7 @@
+import { HOP_BY_HOP, TOKEN } from '../http/headers.ts'
+
 /** Header fields as they came: names and values in turn. */
 export type Fields = string[]
-
-/** What concerns one connection only, or the proxy itself (RFC 9110 §7.6.1, §11.7; RFC 7540 §3.2.1). */
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings',
-  'proxy-authenticate', 'proxy-authentication-info', 'proxy-authorization',
-])
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** Calls with each field, its name in lower case too. */
 export function eachField(fields: readonly string[], see: (name: string, value: string, written: string) => void): void {

@@ -5,7 +5,7 @@ const item = (text: string): string =>
   SF_TOKEN.test(text) ? text : `"${text.replaceAll(/[^ -~]/g, '?').replaceAll(/["\\]/g, String.raw`\$&`)}"`
 
 /** What a Proxy-Status field says besides who says it. */
-export interface Told {
+export interface ProxyStatusFields {
   readonly upstream: string | undefined
   readonly error?: string
   readonly details?: string | undefined
@@ -13,7 +13,7 @@ export interface Told {
 }
 
 /** A member of a Proxy-Status field (RFC 9209 §2). */
-export function proxyStatus(via: string, { upstream, error, details, receivedStatus }: Told): string {
+export function proxyStatus(via: string, { upstream, error, details, receivedStatus }: ProxyStatusFields): string {
   const parameters = [
     item(via),
     ...(error === undefined ? [] : [`error=${error}`]),

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { OptionError } from '../outcome/errors.ts'
 import { forwarded } from './forwarded.ts'
-import type { HeaderFields } from '../options/options.ts'
+import type { HeaderFields } from '../http/headers.ts'
 import { endToEnd, type Fields } from './hop-by-hop.ts'
 import type { GatewayPolicy } from './options.ts'
 

@@ -14,7 +14,7 @@ const NOT_AT_THE_END: ReadonlySet<string> = new Set([
 ])
 
 /** Fields as they came, whatever undici or an interceptor has of them. */
-function fieldsOf(raw: Controller['rawHeaders'], headers: Parameters<Handler['onResponseStart']>[2]): Fields {
+function rawFieldsOf(raw: Controller['rawHeaders'], headers: Parameters<Handler['onResponseStart']>[2]): Fields {
   if (Array.isArray(raw)) return raw.map(part => (typeof part === 'string' ? part : part.toString('latin1')))
   return Object.entries(headers).flatMap(([name, value = '']) => [value].flat().flatMap(one => [name, one]))
 }
@@ -24,7 +24,7 @@ export function headerOf(
   { rawHeaders }: Controller, status: number, headers: Parameters<Handler['onResponseStart']>[2],
   upstream: string | undefined, via: string,
 ): Fields {
-  const fields = endToEnd(fieldsOf(rawHeaders, headers), status === 204 ? LENGTH : NONE)
+  const fields = endToEnd(rawFieldsOf(rawHeaders, headers), status === 204 ? LENGTH : NONE)
   // What undici speaks to upstreams is all but always this.
   fields.push('via', `1.1 ${via}`)
   if (status >= 500) fields.push('proxy-status', proxyStatus(via, { upstream, receivedStatus: status }))
@@ -34,6 +34,6 @@ export function headerOf(
 /** The trailer for the client, in pairs as Node takes it. */
 export function trailerOf({ rawTrailers }: Controller, trailers: Parameters<Handler['onResponseEnd']>[1]): [string, string][] {
   const pairs: [string, string][] = []
-  eachField(endToEnd(fieldsOf(rawTrailers, trailers), NOT_AT_THE_END), (_, value, name) => pairs.push([name, value]))
+  eachField(endToEnd(rawFieldsOf(rawTrailers, trailers), NOT_AT_THE_END), (_, value, name) => pairs.push([name, value]))
   return pairs
 }

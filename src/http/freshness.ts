@@ -1,4 +1,4 @@
-import type { HeaderFields } from '../options/options.ts'
+import type { HeaderFields } from './headers.ts'
 import type { ReplyHeaders } from '../outcome/reply.ts'
 import { directivesOf, msOf, seconds, textOf, type Directives } from './cache-control.ts'
 import { httpDate } from './date.ts'
@@ -26,7 +26,7 @@ export const hasCredentials = (headers: HeaderFields | undefined): boolean =>
   headers?.['authorization'] !== undefined || headers?.['cookie'] !== undefined
 
 /** Whether a request is a matter for the cache at all: one for a part, or under a condition, is its caller's own business. */
-export function isPlain(headers: HeaderFields): boolean {
+export function isCacheable(headers: HeaderFields): boolean {
   for (const name of Object.keys(headers)) if (name === 'range' || name.startsWith('if-')) return false
   return !directivesOf(headers['cache-control']).has('no-store')
 }

@@ -1,4 +1,4 @@
-import type { HeaderFields } from '../options/options.ts'
+import type { HeaderFields } from './headers.ts'
 
 /** Header fields that tell requests apart which ask for the same: those of tracing. */
 const TRACING: ReadonlySet<string> = new Set([
@@ -10,7 +10,7 @@ const TRACING: ReadonlySet<string> = new Set([
 export const isTracing = (name: string): boolean => TRACING.has(name) || name.startsWith('x-b3-')
 
 /** All header fields of a call: the upstream's, and its own over them. */
-export const fieldsOf = (fromPolicy: HeaderFields, own: HeaderFields | undefined): HeaderFields =>
+export const mergedFields = (fromPolicy: HeaderFields, own: HeaderFields | undefined): HeaderFields =>
   (own === undefined ? fromPolicy : { ...fromPolicy, ...own })
 
 /** The resource that is asked for. */

@@ -4,12 +4,13 @@ import type { Endpoint } from '../upstream/endpoints/endpoint.ts'
 import { AttemptTimeoutError, codeOf, ConnectionError, UpstreamError } from '../outcome/errors.ts'
 import { channels } from '../events.ts'
 import type { Layer } from '../call/layer.ts'
-import { checkAddedHeader, type HeaderFields } from '../options/options.ts'
+import { checkAddedHeader } from '../options/options.ts'
+import type { HeaderFields } from '../http/headers.ts'
 import { endpointOf } from '../upstream/of-call.ts'
 import { retryAfter } from '../http/retry-after.ts'
-import { verdictOfStatus, verdictOfTimeout } from '../outcome/verdict2.ts'
+import { verdictOfStatus, verdictOfTimeout } from '../outcome/verdict.ts'
 import type { Reply } from '../outcome/reply.ts'
-import { atEnd, atReply, latencyOf, rejected, type Ended, type Replied } from '../call/completion.ts'
+import { onEnd, onReply, latencyOf, rejected, type Ended, type Replied } from '../call/completion.ts'
 
 /**
  * One try on the wire: counts it, gives it its own time limit, and says what the outcome proves. The limit covers a
@@ -45,12 +46,12 @@ export const attempt = (env: Env): Layer => next => {
     call.attemptTimer = call.at + timeout < call.deadlineAt
       ? clock.after(timeout, () => { call.interrupt(tookTooLong(call, timeout, env)) })
       : undefined
-    return atEnd(atReply(next(call), call, replied), call, ended)
+    return onEnd(onReply(next(call), call, replied), call, ended)
   }
 }
 
 /** A probe may have less time than other attempts. */
-const timeoutOf = ({ admission, terms: { attemptTimeout, policy: { breaker } } }: Call): number =>
+const timeoutOf = ({ admission, settings: { attemptTimeout, policy: { breaker } } }: Call): number =>
   admission < 0 && breaker !== false ? Math.min(attemptTimeout, breaker.probeTimeout) : attemptTimeout
 
 /** Takes in how long a healthy reply took, unless this process stood still meanwhile; how long a stream is says nothing. */
@@ -93,13 +94,13 @@ function announce(call: Call, { origin: endpoint }: Endpoint, { client = '' }: E
   return added
 }
 
-interface Outcome {
+interface AttemptResult {
   readonly duration: number
   readonly reply: Reply | undefined
   readonly error: unknown
 }
 
-function publish(call: Call, endpoint: Endpoint, { client = '' }: Env, { duration, reply, error }: Outcome): void {
+function publish(call: Call, endpoint: Endpoint, { client = '' }: Env, { duration, reply, error }: AttemptResult): void {
   const { attempt, method, trace: { number, upstream } } = call
   const { http2, factory } = call.policy.pool
   // HTTP/2 is agreed upon in TLS, and then nobody says which of the two it was.

@@ -1,10 +1,10 @@
 import type { Layer } from '../call/layer.ts'
-import { partsOf } from '../upstream/of-call.ts'
+import { upstreamOf } from '../upstream/of-call.ts'
 import { rejected } from '../call/completion.ts'
 
 /** Sends a call to an endpoint that admits it; a retry goes to another endpoint than the last if one admits it. */
-export const route: Layer = next => call => {
-  const { endpoints } = partsOf(call)
+export const balance: Layer = next => call => {
+  const { endpoints } = upstreamOf(call)
   const endpoint = endpoints.pick(call, call.at)
   if (endpoint === undefined) return rejected(endpoints.refuse(call.trace, call.at))
   call.endpoint = endpoint

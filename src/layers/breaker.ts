@@ -5,7 +5,7 @@ import type { Layer } from '../call/layer.ts'
 import type { BreakerPolicy } from '../options/options.ts'
 import { endpointOf } from '../upstream/of-call.ts'
 import type { Reply } from '../outcome/reply.ts'
-import { atEnd, latencyOf, rejected, type Ended } from '../call/completion.ts'
+import { onEnd, latencyOf, rejected, type Ended } from '../call/completion.ts'
 import type { Verdict } from '../outcome/verdict.ts'
 
 /**
@@ -33,7 +33,7 @@ export const breaker = (env: Env): Layer => next => {
     })
     const sent = next(call)
     sent.then(reply => { begun = reply }, () => undefined)
-    return atEnd(sent, call, (_, reply, error) => {
+    return onEnd(sent, call, (_, reply, error) => {
       timer.cancel()
       settle(call, reply, error)
     })
@@ -47,8 +47,8 @@ export const breaker = (env: Env): Layer => next => {
     if (admission === 0) return rejected(endpoint.refuse(call.trace, call.at))
     call.admission = admission
     call.attemptAt = call.at
-    if (admission < 0 && call.terms.streamed) return sendStreamedProbe(call, policy)
-    return atEnd(next(call), call, settle)
+    if (admission < 0 && call.settings.streamed) return sendStreamedProbe(call, policy)
+    return onEnd(next(call), call, settle)
   }
 }
 

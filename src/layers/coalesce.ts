@@ -1,21 +1,21 @@
 import type { Env } from '../clock.ts'
 import { DeadlineExceededError, UpstreamError } from '../outcome/errors.ts'
 import { channels } from '../events.ts'
-import type { Perform } from './execute.ts'
-import { fieldsOf, requestKey } from '../http/request-key.ts'
-import { isSafe } from '../outcome/verdict2.ts'
+import type { Perform } from '../upstream/perform.ts'
+import { mergedFields, requestKey } from '../http/request-key.ts'
+import { isSafe } from '../http/methods.ts'
 import type { Reply } from '../outcome/reply.ts'
 import { within, type Request } from '../call/request.ts'
-import { retold } from '../outcome/clone-error.ts'
+import { cloneError } from '../outcome/clone-error.ts'
 import { Trace } from '../outcome/trace.ts'
 import type { Upstream } from '../upstream/upstream.ts'
-import { whileWaiting } from '../call/wait.ts'
+import { armTimeoutAndAbort } from '../call/wait.ts'
 
 /**
  * Lets equal GETs and HEADs that are in flight at the same time share one. The flight is nobody's: a caller that gives up, or
  * whose time is over, leaves it, and it ends early only when all have left.
  */
-export function coalesced(next: Perform): Perform {
+export function coalesce(next: Perform): Perform {
   /** Those of each upstream that may still be joined: at most as many as it has calls on their way. */
   const open = new WeakMap<Upstream, Map<string, Flight>>()
 
@@ -25,16 +25,16 @@ export function coalesced(next: Perform): Perform {
     return found
   }
 
-  const board: Perform = (upstream, target, request, streamed) => {
-    if (!upstream.policy.coalesce) return next(upstream, target, request, streamed)
+  const board: Perform = (upstream, request) => {
+    if (!upstream.policy.coalesce) return next(upstream, request)
     if (!isSafe(request.method)) {
       // Who has changed something must see it: what was asked for before is joined no more.
-      return next(upstream, target, request, streamed).finally(() => { open.delete(upstream) })
+      return next(upstream, request).finally(() => { open.delete(upstream) })
     }
-    if (streamed || !canShare(request)) return next(upstream, target, request, streamed)
+    if (!canShare(request)) return next(upstream, request)
     const flights = flightsOf(upstream)
-    const key = keyOf(upstream, target, request)
-    const caller = new Caller(upstream, target, request)
+    const key = keyOf(upstream, request)
+    const caller = new Caller(upstream, request)
     const found = flights.get(key)
     if (found !== undefined) return found.join(caller)
     const flight: Flight = new Flight(caller, board, () => {
@@ -42,7 +42,7 @@ export function coalesced(next: Perform): Perform {
       if (flights.get(key) === flight) flights.delete(key)
     })
     const options = { ...request.options, signal: flight.signal }
-    const sent = next(upstream, target, { ...request, options }, false)
+    const sent = next(upstream, { ...request, options })
     flights.set(key, flight)
     sent.then(reply => { flight.land(reply) }, (error: unknown) => { flight.fail(error) })
     return flight.join(caller)
@@ -50,20 +50,19 @@ export function coalesced(next: Perform): Perform {
   return board
 }
 
-const canShare = ({ method, body, options: { coalesce, signal } }: Request): boolean =>
-  (method === 'GET' || method === 'HEAD') && body === undefined && coalesce !== false && signal?.aborted !== true
+const canShare = ({ method, streamed, body, options: { coalesce, signal } }: Request): boolean =>
+  !streamed && (method === 'GET' || method === 'HEAD') && body === undefined && coalesce !== false && signal?.aborted !== true
 
 /** Calls are equal when they ask for the same, in the same way; how long each may wait is its own affair. */
-function keyOf(upstream: Upstream, target: string, { method, headers, options }: Request): string {
+function keyOf(upstream: Upstream, { method, target, headers, options }: Request): string {
   const { headers: _1, query: _2, signal: _3, deadline: _4, redirects: _5, fallback: _6, stale: _7, ...others } = options
-  const fields = fieldsOf(upstream.policy.headers, headers)
+  const fields = mergedFields(upstream.policy.headers, headers)
   return `${method} ${requestKey(upstream.name, target, fields)}\n${JSON.stringify(others)}`
 }
 
 /** One of those who wait for a flight. */
 class Caller {
   readonly upstream: Upstream
-  readonly target: string
   readonly request: Request
   readonly startedAt: number
   readonly deadlineAt: number
@@ -72,9 +71,8 @@ class Caller {
   /** Disarms its time and its signal. */
   disarm: () => void = () => undefined
 
-  constructor(upstream: Upstream, target: string, request: Request) {
+  constructor(upstream: Upstream, request: Request) {
     this.upstream = upstream
-    this.target = target
     this.request = request
     this.startedAt = this.env.clock.now()
     this.deadlineAt = this.startedAt + (request.options.deadline ?? upstream.policy.deadline)
@@ -85,7 +83,7 @@ class Caller {
   }
 
   trace(): Trace {
-    return new Trace(this.upstream.name, this.request.method, this.target, this.startedAt)
+    return new Trace(this.upstream.name, this.request.method, this.request.target, this.startedAt)
   }
 
   get left(): number {
@@ -120,7 +118,7 @@ class Flight {
     // The flight has the first one's deadline, so its own end tells that one, and the upstream's circuit, what was waited for.
     const ms = isFirst ? Infinity : caller.left
     const leave = (reason: unknown): void => { this.#leave(caller, reason) }
-    caller.disarm = whileWaiting(env, ms, signal, () => { leave(late(caller)) }, leave)
+    caller.disarm = armTimeoutAndAbort(env, ms, signal, () => { leave(late(caller)) }, leave)
     return new Promise((resolve, reject) => {
       caller.resolve = resolve
       caller.reject = reject
@@ -144,9 +142,9 @@ class Flight {
   fail(error: unknown): void {
     const callers = this.#disembarked().sort((a, b) => b.deadlineAt - a.deadlineAt)
     for (const caller of callers) {
-      const { upstream, target, request, left } = caller
+      const { upstream, request, left } = caller
       if (error instanceof DeadlineExceededError && left >= 1) {
-        caller.resolve(this.#board(upstream, target, within(request, left), false))
+        caller.resolve(this.#board(upstream, within(request, left)))
       } else caller.reject(caller === this.#first ? error : ownError(error, caller, this.#first))
     }
   }
@@ -183,5 +181,5 @@ function ownError(error: unknown, caller: Caller, first: Caller): unknown {
   const events = error.timeline.map(({ at, event }) => ({ at: first.startedAt + at, event }))
   const joined = { at: caller.startedAt, event: 'joined an equal call' }
   for (const { at, event } of [...events, joined].sort((a, b) => a.at - b.at)) trace.mark(event, at)
-  return retold(error, trace)
+  return cloneError(error, trace)
 }

@@ -2,7 +2,7 @@ import type { Call } from '../call/call.ts'
 import type { Env } from '../clock.ts'
 import { DeadlineExceededError } from '../outcome/errors.ts'
 import type { Layer } from '../call/layer.ts'
-import { verdictOfTimeout } from '../outcome/verdict2.ts'
+import { verdictOfTimeout } from '../outcome/verdict.ts'
 import { rejected } from '../call/completion.ts'
 
 const IN_FLIGHT: ReadonlySet<string> = new Set(['connect', 'headers', 'body'])
@@ -33,5 +33,5 @@ function exceeded(call: Call, env: Env, late: number): DeadlineExceededError {
   const stalled = env.clock.stalledAt >= call.attemptAt
   const verdict = inFlight ? verdictOfTimeout(now - call.attemptAt, call.usualLatency, stalled) : 'none'
   const sent = trace.attempts === 0 || (trace.attempts === 1 && phase === 'connect') ? 'never' : 'maybe'
-  return new DeadlineExceededError(trace, call.terms.deadline, phase, sent, verdict)
+  return new DeadlineExceededError(trace, call.settings.deadline, phase, sent, verdict)
 }

@@ -1,27 +1,25 @@
 import { Call } from '../call/call.ts'
+import type { Send } from '../call/layer.ts'
 import type { Env } from '../clock.ts'
 import { codeOf, RejectedError, StatusError, UpstreamError } from '../outcome/errors.ts'
 import { channels, tellRefused } from '../events.ts'
 import type { Reply } from '../outcome/reply.ts'
-import { Failed, rejected, settled, type Settle } from '../call/completion.ts'
-import type { Request } from '../call/request.ts'
+import { Failed, rejected, onSettle, type Settle } from '../call/completion.ts'
 import { Trace } from '../outcome/trace.ts'
+import type { Perform } from '../upstream/perform.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 
-/** Performs one request at an upstream; the target has the whole query. */
-export type Perform = (upstream: Upstream, target: string, request: Request, streamed: boolean) => Promise<Reply>
-
 /** Makes the call of a request, sends it down the layers, and turns the outcome into what the caller asked for. */
-export const perform: Perform = (upstream, target, request, streamed) => {
+export const execute = (send: Send): Perform => (upstream, request) => {
   const { env } = upstream
-  const trace = new Trace(upstream.name, request.method, target, env.clock.now())
+  const { method, target, headers, body, options: { signal } } = request
+  const trace = new Trace(upstream.name, method, target, env.clock.now())
   // Nothing is made, armed or awaited for a call that no endpoint would admit, now or in a moment.
   if (upstream.endpoints.isShut(trace.startedAt)) return rejected(refusal(upstream, trace))
 
-  const { headers, body, options: { signal } } = request
-  const call = new Call({ upstream, terms: upstream.terms.of(request, streamed), trace, target, headers, body, signal })
-  announce(trace, env)
-  return settled(upstream.send(call), call, finish)
+  const call = new Call({ upstream, settings: upstream.settings.of(request), trace, target, headers, body, signal })
+  startCall(upstream, trace)
+  return onSettle(send(call), call, finish)
 }
 
 /** How calls end: they are counted, told of, and a status of 400 or more is an error if that is wanted. */
@@ -30,23 +28,28 @@ const finish: Settle = (call, reply, error) => {
   const { env } = upstream
   const now = env.clock.now()
   if (reply === undefined) {
-    over(upstream, call, now, error)
+    endCall(upstream, call, now, error)
     return undefined
   }
   reply.total = now - call.startedAt
-  if (reply.status >= 400 && call.terms.throwing) {
+  if (reply.status >= 400 && call.settings.throwing) {
     const failure = StatusError.of(call.trace, reply)
     reply.discard()
-    over(upstream, call, now, failure)
+    endCall(upstream, call, now, failure)
     return new Failed(failure)
   }
-  if (call.terms.streamed) reply.whenEnded(late => { over(upstream, call, env.clock.now(), late, reply) })
-  else over(upstream, call, now, undefined, reply)
+  if (call.settings.streamed) reply.whenEnded(late => { endCall(upstream, call, env.clock.now(), late, reply) })
+  else endCall(upstream, call, now, undefined, reply)
   return undefined
 }
 
-/** Tells that a call begins, once nothing can keep it from ending. */
-export function announce(trace: Trace, env: Env): void {
+/** Counts a call and reports that it begins, once nothing can keep it from ending. */
+export function startCall(upstream: Upstream, trace: Trace): void {
+  upstream.began(trace.startedAt)
+  reportStart(trace, upstream.env)
+}
+
+function reportStart(trace: Trace, env: Env): void {
   if (!channels.callStart.hasSubscribers) return
   const { number, upstream, method, path } = trace
   channels.callStart.publish({ client: env.client ?? '', call: number, upstream, method, path })
@@ -55,7 +58,7 @@ export function announce(trace: Trace, env: Env): void {
 /** The refusal of a call that no endpoint would admit. */
 export function refusal(upstream: Upstream, trace: Trace): UpstreamError {
   const { env } = upstream
-  announce(trace, env)
+  reportStart(trace, env)
   const error = upstream.endpoints.refuse(trace, trace.startedAt)
   upstream.remember(error, trace.startedAt)
   publish(trace, env, trace.startedAt, 0, error)
@@ -63,7 +66,7 @@ export function refusal(upstream: Upstream, trace: Trace): UpstreamError {
 }
 
 /** Counts a call that has wholly ended, and tells of it. */
-export function over(upstream: Upstream, call: Call, now: number, error?: unknown, reply?: Reply): void {
+export function endCall(upstream: Upstream, call: Call, now: number, error?: unknown, reply?: Reply): void {
   call.over()
   upstream.ended()
   if (error instanceof UpstreamError) upstream.remember(error, now)

@@ -3,28 +3,29 @@ import type { Env } from '../clock.ts'
 import { OptionError } from '../outcome/errors.ts'
 import { channels } from '../events.ts'
 import { checkFallbackReply, type FallbackReply } from '../options/options.ts'
-import type { Perform } from './execute.ts'
+import type { Perform } from '../upstream/perform.ts'
 import { fallbackMayServe } from '../outcome/stand-in.ts'
 import { copyOfHeaders, Reply, type ReplyHeaders } from '../outcome/reply.ts'
-import { lowerCased, stringify } from '../call/request.ts'
-import { whileWaiting } from '../call/wait.ts'
+import { stringify } from '../call/request.ts'
+import { lowerCased } from '../http/headers.ts'
+import { armTimeoutAndAbort } from '../call/wait.ts'
 
 /**
  * Lets a function answer in place of an upstream that can't, within what remains of the deadline. One that fails, or takes
  * too long, hides nothing: the caller gets the upstream's error, with the fallback's on it.
  */
-export const withFallback = (next: Perform): Perform => (upstream, target, request, streamed) => {
-  const fallback = request.options.fallback ?? upstream.policy.fallback
-  const sent = next(upstream, target, request, streamed)
-  if (fallback === false) return sent
-  const { method, headers = {}, options: { signal, deadline = upstream.policy.deadline } } = request
+export const fallback = (next: Perform): Perform => (upstream, request) => {
+  const answer = request.options.fallback ?? upstream.policy.fallback
+  const sent = next(upstream, request)
+  if (answer === false) return sent
+  const { method, target, streamed, headers = {}, options: { signal, deadline = upstream.policy.deadline } } = request
   const { env } = upstream
   const startedAt = env.clock.now()
   return sent.catch(async (error: unknown) => {
     if (!fallbackMayServe(error) || signal?.aborted === true) throw error
     const left = startedAt + deadline - env.clock.now()
     const asked = { upstream: upstream.name, method, target, headers, deadline: Math.max(1, Math.floor(left)), signal }
-    const answered = await inTime(async () => fallback(error, asked), left, signal, env)
+    const answered = await inTime(async () => answer(error, asked), left, signal, env)
       .then(given => given === undefined ? undefined : replyOf(given, streamed))
       .catch((failure: unknown) => {
         if (signal?.aborted === true) throw signal.reason
@@ -46,7 +47,7 @@ export const withFallback = (next: Perform): Perform => (upstream, target, reque
 const inTime = <T>(run: () => Promise<T>, ms: number, signal: AbortSignal | undefined, env: Env): Promise<T> =>
   new Promise((resolve, reject) => {
     const late = (): void => { reject(new Error('it took longer than what remained of the deadline')) }
-    const disarm = whileWaiting(env, ms, signal, late, reject)
+    const disarm = armTimeoutAndAbort(env, ms, signal, late, reject)
     run().finally(disarm).then(resolve, reject)
   })
 

@@ -1,12 +1,13 @@
-import { isOneShot, SUPERSEDED, type Call } from '../call/call.ts'
+import { SUPERSEDED, type Call } from '../call/call.ts'
+import { isOneShot } from '../http/body.ts'
 import type { Env } from '../clock.ts'
 import { UpstreamError } from '../outcome/errors.ts'
 import { channels } from '../events.ts'
 import type { Layer, Send } from '../call/layer.ts'
 import type { HedgePolicy } from '../options/options.ts'
-import { partsOf } from '../upstream/of-call.ts'
+import { upstreamOf } from '../upstream/of-call.ts'
 import { Percentile } from '../upstream/latency/percentile.ts'
-import { failed } from '../outcome/verdict2.ts'
+import { failed } from '../outcome/verdict.ts'
 import type { Reply } from '../outcome/reply.ts'
 
 /**
@@ -16,15 +17,15 @@ import type { Reply } from '../outcome/reply.ts'
  * in a hundred at most have a second attempt.
  */
 export const hedge = (env: Env): Layer => next => call => {
-  const policy = call.terms.hedge
-  if (policy === false || !call.terms.idempotent || isOneShot(call.body)) return next(call)
-  const parts = partsOf(call)
+  const policy = call.settings.hedge
+  if (policy === false || !call.settings.idempotent || isOneShot(call.body)) return next(call)
+  const parts = upstreamOf(call)
   if (parts.latencies?.share !== policy.percentile) parts.latencies = new Percentile(policy.percentile)
   return new Race(env, next, parts.latencies, call, policy).result
 }
 
 /** How an attempt ended. */
-interface Outcome {
+interface AttemptOutcome {
   readonly attempt: Call
   readonly reply?: Reply
   readonly error?: unknown
@@ -38,9 +39,9 @@ class Race {
   readonly #latencies: Percentile
   readonly #call: Call
   readonly #running = new Set<Call>()
-  #decide!: (outcome: Outcome) => void
+  #decide!: (outcome: AttemptOutcome) => void
   /** The first to end badly, while the other is out. */
-  #failed: Outcome | undefined
+  #failed: AttemptOutcome | undefined
 
   constructor(env: Env, next: Send, latencies: Percentile, call: Call, { minimumCalls }: HedgePolicy) {
     this.#env = env
@@ -70,7 +71,7 @@ class Race {
 
   #hedge(now: number, delay: number): void {
     const call = this.#call
-    const { budget, capacity: { permits }, endpoints } = partsOf(call)
+    const { budget, capacity: { permits }, endpoints } = upstreamOf(call)
     if (call.cancelled || now + call.usualLatency > call.deadlineAt || !endpoints.admits(now) || !permits.take()) return
     if (budget.withdraw(false) === 0) {
       permits.release(now)
@@ -85,10 +86,10 @@ class Race {
     this.#run(call.fork(now))
   }
 
-  #ended(outcome: Outcome): void {
+  #ended(outcome: AttemptOutcome): void {
     const { attempt, reply } = outcome
     const { clock } = this.#env
-    const { capacity: { permits } } = partsOf(attempt)
+    const { capacity: { permits } } = upstreamOf(attempt)
     // The one that was cancelled.
     if (!this.#running.delete(attempt)) {
       reply?.discard()
@@ -115,7 +116,7 @@ class Race {
   }
 
   /** Which of two failures to tell: the one that the upstream may have seen, of both the first. */
-  #real(last: Outcome): Outcome {
+  #real(last: AttemptOutcome): AttemptOutcome {
     if (this.#failed === undefined) return last
     const [told, untold] = wasSent(this.#failed) ? [this.#failed, last] : [last, this.#failed]
     untold.reply?.discard()
@@ -123,5 +124,5 @@ class Race {
   }
 }
 
-const wasSent = ({ reply, error }: Outcome): boolean =>
+const wasSent = ({ reply, error }: AttemptOutcome): boolean =>
   reply !== undefined || (error instanceof UpstreamError && error.sent !== 'never')

@@ -1,12 +1,36 @@
-import { isOneShot } from '../call/call.ts'
-import type { HeaderFields } from '../options/options.ts'
+import { isOneShot } from '../http/body.ts'
+import type { HeaderFields } from '../http/headers.ts'
 import type { Reply } from '../outcome/reply.ts'
-import type { Request } from '../call/request.ts'
+import { within, type Request } from '../call/request.ts'
+import type { Layer } from '../call/layer.ts'
+import type { Perform } from '../upstream/perform.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import type { Upstreams } from '../upstream/upstreams.ts'
 
-/** A request and where it goes. */
-export interface Hop {
-  readonly url: URL
-  readonly request: Request
+/**
+ * Follows redirects, all of them within the first request's deadline and each to an origin that may be called. Every hop goes
+ * down the layers as a request of its own.
+ */
+export const redirect = (upstreams: Upstreams): Layer<Perform> => next => (upstream, request) => {
+  const most = request.options.redirects ?? upstream.policy.redirects
+  const sent = next(upstream, request)
+  return most === 0 ? sent : upstreams.whileFollowing(follow(sent, upstream, request, most))
+
+  async function follow(sent: Promise<Reply>, first: Upstream, request: Request, most: number): Promise<Reply> {
+    const { clock } = first.env
+    const endsAt = clock.now() + (request.options.deadline ?? first.policy.deadline)
+    let reply = await sent
+    let hop = request
+    for (let left = most; left > 0; left--) {
+      const found = redirectOf(reply, hop)
+      if (found === undefined) break
+      reply.discard()
+      const { method, origin, target } = hop = found
+      if (upstreams.destroyed) throw upstreams.refuseDraining(first, method, target)
+      reply = await next(upstreams.at(origin, method, target), within(hop, Math.max(1, endsAt - clock.now())))
+    }
+    return reply
+  }
 }
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
@@ -20,19 +44,19 @@ const ABOUT_BODY = /^content-/
  * Where a redirect leads (RFC 9110 §15.4), as a new request; undefined if the reply is none, or is one that can't be
  * followed: its body can't be sent again, it would take a body to another origin, or from https to http.
  */
-export function redirectOf(reply: Reply, from: Hop): Hop | undefined {
+export function redirectOf(reply: Reply, from: Request): Request | undefined {
   const { location } = reply.headers
-  if (!REDIRECTS.has(reply.status) || typeof location !== 'string' || !URL.canParse(location, from.url.href)) return undefined
-  const url = new URL(location, from.url)
-  if (url.protocol !== 'https:' && (url.protocol !== 'http:' || from.url.protocol === 'https:')) return undefined
-  const { method, body } = from.request
+  const base = from.origin + from.target
+  if (!REDIRECTS.has(reply.status) || typeof location !== 'string' || !URL.canParse(location, base)) return undefined
+  const url = new URL(location, base)
+  if (url.protocol !== 'https:' && (url.protocol !== 'http:' || base.startsWith('https:'))) return undefined
+  const { method, body } = from
   const toGet = (reply.status === 303 && method !== 'HEAD') || (reply.status < 303 && method === 'POST')
-  const sameOrigin = url.origin === from.url.origin
+  const sameOrigin = url.origin === from.origin
   if (!toGet && body !== undefined && (!sameOrigin || isOneShot(body))) return undefined
-  const headers = carriedOver(from.request.headers, sameOrigin, toGet)
-  // The query was that of the first URL; the new one has its own.
-  const { query: _, ...options } = from.request.options
-  return { url, request: { method: toGet ? 'GET' : method, headers, body: toGet ? undefined : body, options } }
+  const headers = carriedOver(from.headers, sameOrigin, toGet)
+  const to = { origin: url.origin, target: url.pathname + url.search }
+  return { ...from, ...to, method: toGet ? 'GET' : method, headers, body: toGet ? undefined : body }
 }
 
 function carriedOver(headers: HeaderFields | undefined, sameOrigin: boolean, toGet: boolean): HeaderFields | undefined {

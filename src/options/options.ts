@@ -7,6 +7,7 @@
 import type { TlsOptions } from 'node:tls'
 import type { Env } from '../clock.ts'
 import { OptionError, type UpstreamError } from '../outcome/errors.ts'
+import { TOKEN, type HeaderFields } from '../http/headers.ts'
 import { sourceOf } from '../http/origin.ts'
 import type { Reply } from '../outcome/reply.ts'
 
@@ -151,9 +152,6 @@ export interface DispatcherLike {
   /** Closes now. */
   destroy(): Promise<void>
 }
-
-/** Header fields of a request. An undefined value leaves the field out. */
-export type HeaderFields = Readonly<Record<string, string | readonly string[] | undefined>>
 
 /** Which stale replies may stand in for those that fail. */
 export interface StaleOptions {
@@ -433,7 +431,6 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const record: Check = (value, where) => {
   if (!isRecord(value)) throw new OptionError(where, kindOf(value), 'an object')
 }
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** A name of RFC 9110 token characters. */
 export const token: Check = (value, where) => {
   if (typeof value !== 'string' || !TOKEN.test(value)) refuse(where, value, 'a name of RFC 9110 token characters')

@@ -32,7 +32,7 @@ const CLIENT_ONLY: ReadonlySet<string> =
  * The policies of a client: exact origin or name over the most specific pattern over what is set for all. Everything is
  * checked and merged when the client is made, so that nonsense is refused then and not in the first call at night.
  */
-export class Policies {
+export class PolicyTable {
   readonly configured: readonly Configured[]
   readonly #defaults: UpstreamOptions
   readonly #patterns: readonly Pattern[]

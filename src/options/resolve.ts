@@ -1,3 +1,4 @@
+import { lowerCased } from '../http/headers.ts'
 import {
   DEFAULTS, refuse, type BreakerPolicy, type LimitPolicy, type Policy, type PoolOptions, type PoolPolicy,
   type RetryPolicy, type UpstreamOptions,
@@ -78,9 +79,6 @@ export function resolve(layers: readonly UpstreamOptions[], where = ''): Policy 
     fallback: given.fallback ?? DEFAULTS.fallback,
   })
 }
-
-const lowerCased = (headers: Policy['headers']): Policy['headers'] =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 
 function resolveRetry(given: UpstreamOptions['retry'] = {}, prefix: string): RetryPolicy | false {
   if (given === false) return false

@@ -5,7 +5,7 @@ import {
 import type { CallReport } from './upstream-error.ts'
 
 /** The same error once more, as it was for another call: one object for each caller, which it may do with what it likes. */
-export function retold(error: UpstreamError, report: CallReport): UpstreamError {
+export function cloneError(error: UpstreamError, report: CallReport): UpstreamError {
   const own = anew(error, report)
   own.stopped = error.stopped
   return own

@@ -11,3 +11,22 @@ export type Verdict = 'healthy' | 'gateway' | 'unhealthy' | 'throttled' | 'none'
 
 /** Whether an attempt can have reached the upstream's application. */
 export type Sent = 'never' | 'maybe' | 'yes'
+
+/** What a status proves; `hasRetryAfter` tells a 503 that asks for less from one that is merely broken. */
+export function verdictOfStatus(status: number, hasRetryAfter: boolean): Verdict {
+  if (status < 400) return 'healthy'
+  if (status === 429 || (status === 503 && hasRetryAfter)) return 'throttled'
+  if (status === 502 || status === 503 || status === 504) return 'gateway'
+  if (status >= 500 || status === 408) return 'unhealthy'
+  return 'healthy'
+}
+
+/**
+ * What it proves that time ran out on an attempt: nothing if the endpoint had less than it usually takes, or if this
+ * process's own event loop stood still meanwhile.
+ */
+export const verdictOfTimeout = (waited: number, usual: number, stalled: boolean): Verdict =>
+  stalled || waited < usual ? 'none' : 'gateway'
+
+/** Whether a verdict speaks against the endpoint. */
+export const failed = (verdict: Verdict): boolean => verdict !== 'healthy' && verdict !== 'none'

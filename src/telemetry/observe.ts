@@ -18,7 +18,7 @@ export interface Sink {
 export type Report = (error: unknown) => void
 
 /** Ears for the events of one client. */
-export interface Ears {
+export interface Subscriptions {
   /** Listens to a channel. What the listener throws is reported, and ends there. */
   readonly on: <T extends { readonly client: string }>(channel: EventChannel<T>, hear: (event: T) => void) => void
   /** Stops listening to all of them. */
@@ -26,7 +26,7 @@ export interface Ears {
 }
 
 /** Listens to the events of one client alone. */
-export function listen(client: Client, report: Report): Ears {
+export function listen(client: Client, report: Report): Subscriptions {
   const stops: (() => void)[] = []
   return {
     on(channel, hear) {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
-import type { SolidBody, StreamBody } from '../call/call.ts'
-import type { HeaderFields } from '../options/options.ts'
+import type { SolidBody, StreamBody } from '../http/body.ts'
+import type { HeaderFields } from '../http/headers.ts'
 import type { Outcome } from './wire.ts'
 
 /** One attempt that has reached a scripted upstream, or tried to. */

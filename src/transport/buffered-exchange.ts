@@ -19,8 +19,8 @@ export class BufferedExchange extends Exchange {
   protected begin(_controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     this.#status = status
     this.#headers = headers
-    if (this.call.terms.decode) this.#encoding = headers['content-encoding']
-    this.#most = mostOnWire(this.#encoding, this.call.terms.maxBodySize)
+    if (this.call.settings.decode) this.#encoding = headers['content-encoding']
+    this.#most = mostOnWire(this.#encoding, this.call.settings.maxBodySize)
     if (Number(headers['content-length']) > this.#most && this.call.method !== 'HEAD') this.tooLarge()
   }
 
@@ -46,7 +46,7 @@ export class BufferedExchange extends Exchange {
   }
 
   #decode(body: Buffer, encoding: string | string[]): void {
-    const { trace, terms: { maxBodySize } } = this.call
+    const { trace, settings: { maxBodySize } } = this.call
     let isOver = false
     const once = (finish: () => void): void => {
       if (isOver) return

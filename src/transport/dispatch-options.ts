@@ -1,12 +1,13 @@
 import type { Dispatcher } from 'undici'
-import type { Call, StreamBody } from '../call/call.ts'
-import type { HeaderFields } from '../options/options.ts'
+import type { Call } from '../call/call.ts'
+import type { StreamBody } from '../http/body.ts'
+import type { HeaderFields } from '../http/headers.ts'
 import { errors } from './undici.ts'
 
 /** What may be asked of a dispatcher; undici's types leave out the last. */
-export type Asked = Dispatcher.DispatchOptions & { allowH2?: boolean }
+export type DispatchOptions = Dispatcher.DispatchOptions & { allowH2?: boolean }
 /** Header fields as undici takes them: a flat list of names and values, or an object. */
-type Headers = NonNullable<Asked['headers']>
+type Headers = NonNullable<DispatchOptions['headers']>
 /** Names and values in turn; a value may be a list, though undici's types don't say so. */
 type Flat = unknown[]
 
@@ -18,7 +19,7 @@ const invalid = (message: string): never => {
  * Checks what undici would check of a caller's handler, as it only gets to see ours, and what must be known of the options
  * here; the rest of them is undici's own affair. @throws undici's InvalidArgumentError
  */
-export function checkAsked(asked: Asked, handler: Dispatcher.DispatchHandler): void {
+export function checkDispatchOptions(asked: DispatchOptions, handler: Dispatcher.DispatchHandler): void {
   if (typeof asked.path !== 'string') invalid('path must be a string')
   if (typeof asked.method !== 'string') invalid('method must be a string')
   const wanted = asked.upgrade || asked.method === 'CONNECT'
@@ -31,18 +32,18 @@ export function checkAsked(asked: Asked, handler: Dispatcher.DispatchHandler): v
 }
 
 /** The path for traces and errors; that of an absolute URL without what it may hold of credentials. */
-export const pathOf = ({ path }: Asked): string =>
+export const pathOf = ({ path }: DispatchOptions): string =>
   (path.startsWith('/') || !path.includes('://') || !URL.canParse(path) ? path : new URL(path).pathname)
 
 /** A body that is gone once it has been sent; Blobs and forms can be read again. */
-export function oneShot({ body }: Asked): StreamBody | undefined {
+export function oneShot({ body }: DispatchOptions): StreamBody | undefined {
   if (typeof body !== 'object' || body === null || ArrayBuffer.isView(body) || body instanceof ArrayBuffer) return undefined
   const tag = (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag]
   return tag === 'Blob' || tag === 'File' || tag === 'FormData' ? undefined : body as StreamBody
 }
 
 /** Header fields that can be read more than once: what undici would read as pairs becomes a flat list. */
-export function readable(headers: Asked['headers']): Headers | undefined {
+export function readable(headers: DispatchOptions['headers']): Headers | undefined {
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return headers ?? undefined
   if (Object.getPrototypeOf(headers) === Object.prototype && !Object.hasOwn(headers, Symbol.iterator)) return headers
   if (typeof (headers as { [Symbol.iterator]?: unknown })[Symbol.iterator] !== 'function') return headers
@@ -62,7 +63,7 @@ const namesOf = (headers: Headers | undefined): string[] => {
 }
 
 /** The value of a field, whatever the case of its name. */
-export function fieldOf(headers: Asked['headers'], name: string): unknown {
+export function fieldOf(headers: DispatchOptions['headers'], name: string): unknown {
   const index = namesOf(headers ?? undefined).indexOf(name)
   if (index === -1) return undefined
   return Array.isArray(headers) ? headers[2 * index + 1] : Object.values(headers ?? {})[index]

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { Call, Stoppable } from '../call/call.ts'
 import { ConnectionError, ResponseError } from '../outcome/errors.ts'
 import type { ReplyHeaders } from '../outcome/reply.ts'
-import { Exchanged } from '../call/completion.ts'
+import { Completion } from '../call/completion.ts'
 import { toUpstreamError } from './to-upstream-error.ts'
 
 /** Interim (1xx) responses that may come before the real one. */
@@ -28,7 +28,7 @@ export interface Transport {
  * frees the connection. A request that met a stale connection (a kept-alive one that the other side had closed), or an
  * HTTP/2 stream refused unprocessed, is sent once more at once: that is nobody's failure.
  */
-export abstract class Exchange extends Exchanged implements Dispatcher.DispatchHandler, Stoppable {
+export abstract class Exchange extends Completion implements Dispatcher.DispatchHandler, Stoppable {
   protected controller: Dispatcher.DispatchController | undefined
   protected answered = false
   protected settled = false
@@ -111,10 +111,10 @@ export abstract class Exchange extends Exchanged implements Dispatcher.DispatchH
   }
 
   protected tooLarge(): void {
-    this.stop(new ResponseError(this.call.trace, `body longer than ${this.call.terms.maxBodySize} bytes`, 'healthy'))
+    this.stop(new ResponseError(this.call.trace, `body longer than ${this.call.settings.maxBodySize} bytes`, 'healthy'))
   }
 }
 
 const isReplayable = (error: unknown, call: Call): boolean =>
   error instanceof ConnectionError && error.blame === 'nobody' && !call.replayed && call.replayable
-  && (call.terms.idempotent || error.sent === 'never')
+  && (call.settings.idempotent || error.sent === 'never')

@@ -1,14 +1,15 @@
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
 import type { Env } from '../clock.ts'
-import type { HeaderFields, PoolPolicy } from '../options/options.ts'
+import type { PoolPolicy } from '../options/options.ts'
+import type { HeaderFields } from '../http/headers.ts'
 import type { Reply } from '../outcome/reply.ts'
 import { rejected } from '../call/completion.ts'
 import { BufferedExchange } from './buffered-exchange.ts'
 import { ConnectionEvents } from './connection-events.ts'
 import type { Exchange } from './exchange.ts'
-import type { Relay } from './relay.ts'
-import type { Asked } from './dispatch-options.ts'
+import type { RelayedRequest } from './relay.ts'
+import type { DispatchOptions } from './dispatch-options.ts'
 import { RelayedExchange } from './relayed-exchange.ts'
 import { StreamedExchange } from './streamed-exchange.ts'
 import { Wire, type Replayer } from './wire.ts'
@@ -18,7 +19,7 @@ export interface Pool {
   /** One exchange on the wire. */
   send(call: Call): Promise<Reply>
   /** Hands a request of a dispatcher's caller to undici as it is, and what comes back to its handler. */
-  pass(asked: Asked, handler: Dispatcher.DispatchHandler, fields: HeaderFields, now: number): boolean
+  passthrough(asked: DispatchOptions, handler: Dispatcher.DispatchHandler, fields: HeaderFields, now: number): boolean
   /** undici's own numbers of the connections, if there are any yet. */
   readonly stats: unknown
   /** Lets exchanges in flight finish, then closes the connections. */
@@ -57,7 +58,7 @@ export class EndpointPool implements Pool, Replayer {
   }
 
   send(call: Call): Promise<Reply> {
-    const other = call.relay === undefined ? undefined : this.#withoutH2((call.relay as Relay).asked)
+    const other = call.relay === undefined ? undefined : this.#withoutH2((call.relay as RelayedRequest).options)
     if (other !== undefined) return other.send(call)
     let wire: Wire
     try {
@@ -66,15 +67,15 @@ export class EndpointPool implements Pool, Replayer {
       // The caller's factory threw: its own error ends the call, and nothing has begun.
       return rejected(error)
     }
-    const Exchange = call.terms.streamed ? call.relay === undefined ? StreamedExchange : RelayedExchange : BufferedExchange
+    const Exchange = call.settings.streamed ? call.relay === undefined ? StreamedExchange : RelayedExchange : BufferedExchange
     const exchange = new Exchange(call, wire)
     wire.dispatch(call, exchange)
     return exchange.promise
   }
 
-  pass(asked: Asked, handler: Dispatcher.DispatchHandler, fields: HeaderFields, now: number): boolean {
+  passthrough(asked: DispatchOptions, handler: Dispatcher.DispatchHandler, fields: HeaderFields, now: number): boolean {
     const other = this.#withoutH2(asked)
-    return other === undefined ? this.#wireAt(now).pass(asked, handler, fields) : other.pass(asked, handler, fields, now)
+    return other === undefined ? this.#wireAt(now).pass(asked, handler, fields) : other.passthrough(asked, handler, fields, now)
   }
 
   /** Other connections that are kept may be as stale: what met one gets a connection of its own, for this once. */
@@ -119,7 +120,7 @@ export class EndpointPool implements Pool, Replayer {
   }
 
   /** For who asks for connections without HTTP/2: a WebSocket, or a `fetch` that knows nothing of it. */
-  #withoutH2({ allowH2 }: Asked): EndpointPool | undefined {
+  #withoutH2({ allowH2 }: DispatchOptions): EndpointPool | undefined {
     if (allowH2 !== false || !this.#policy.http2 || this.#policy.factory !== undefined) return undefined
     return (this.#older ??= new EndpointPool(this.#origin, { ...this.#policy, http2: false }, this.#env, this.#events))
   }

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Call, StreamBody } from '../call/call.ts'
-import { oneShot, readable, type Asked } from './dispatch-options.ts'
+import type { Call } from '../call/call.ts'
+import type { StreamBody } from '../http/body.ts'
+import { oneShot, readable, type DispatchOptions } from './dispatch-options.ts'
 import { errors } from './undici.ts'
 
 /** An exchange whose response the caller gets, or may yet get. */
@@ -30,9 +31,9 @@ class RelayController implements Controller {
   reason: Error | null = null
   rawHeaders: Raw = null
   rawTrailers: Raw = null
-  readonly #relay: Relay
+  readonly #relay: RelayedRequest
 
-  constructor(relay: Relay) {
+  constructor(relay: RelayedRequest) {
     this.#relay = relay
   }
 
@@ -59,10 +60,10 @@ class RelayController implements Controller {
  * The caller's side of a relayed call: its handler, which hears of one response and never of an attempt that came to nothing.
  * What the handler throws ends the call with that error, as with undici's own dispatchers.
  */
-export class Relay implements UnderWay {
-  readonly asked: Asked
+export class RelayedRequest implements UnderWay {
+  readonly options: DispatchOptions
   /** Its header fields, as often as they are needed. */
-  readonly headers: Asked['headers']
+  readonly headers: DispatchOptions['headers']
   readonly controller: RelayController = new RelayController(this)
   /** The exchange whose response is being handed on. */
   wire: OnWire | undefined = undefined
@@ -76,8 +77,8 @@ export class Relay implements UnderWay {
   readonly #gone: () => void
 
   /** @param gone - runs when it is over, before the caller is told. */
-  constructor(asked: Asked, handler: Dispatcher.DispatchHandler, gone: (relay: Relay) => void) {
-    this.asked = asked
+  constructor(asked: DispatchOptions, handler: Dispatcher.DispatchHandler, gone: (relay: RelayedRequest) => void) {
+    this.options = asked
     this.headers = readable(asked.headers)
     this.body = oneShot(asked)
     this.#handler = handler

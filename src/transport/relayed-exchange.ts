@@ -4,7 +4,7 @@ import type { Call } from '../call/call.ts'
 import { Reply, type RelayedBody, type ReplyHeaders } from '../outcome/reply.ts'
 import { Exchange, type Transport } from './exchange.ts'
 import { isUnsendable, toUpstreamError } from './to-upstream-error.ts'
-import type { OnWire, Relay } from './relay.ts'
+import type { OnWire, RelayedRequest } from './relay.ts'
 
 type Controller = Dispatcher.DispatchController
 
@@ -17,7 +17,7 @@ const MOST_HELD = 65_536
  * this is the one. One that is to be retried is kept until the next attempt begins: there may be none.
  */
 export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
-  readonly #relay: Relay
+  readonly #relay: RelayedRequest
   /** What the caller has not been told yet. */
   #held: (() => void)[] = []
   #heldBytes = 0
@@ -27,7 +27,7 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
 
   constructor(call: Call, transport: Transport) {
     super(call, transport)
-    this.#relay = call.relay as Relay
+    this.#relay = call.relay as RelayedRequest
     this.#relay.dropSpare()
   }
 
@@ -148,7 +148,7 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
   }
 
   #mayBeRetried(): boolean {
-    const { terms: { retry, idempotent }, replayable, trace } = this.call
+    const { settings: { retry, idempotent }, replayable, trace } = this.call
     return retry !== false && idempotent && replayable && trace.attempts <= retry.limit
   }
 }

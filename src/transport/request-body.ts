@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
-import type { Body, Call, SolidBody, StreamBody } from '../call/call.ts'
+import type { Call } from '../call/call.ts'
+import type { Body, SolidBody, StreamBody } from '../http/body.ts'
 
 /**
  * The body to send in this attempt. When a streamed one fails, that is the caller's own error and says nothing about

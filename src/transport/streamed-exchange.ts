@@ -28,8 +28,8 @@ export class StreamedExchange extends Exchange {
         done(error)
       },
     })
-    const encoding = this.call.terms.decode ? headers['content-encoding'] : undefined
-    this.#most = mostOnWire(encoding, this.call.terms.maxBodySize)
+    const encoding = this.call.settings.decode ? headers['content-encoding'] : undefined
+    this.#most = mostOnWire(encoding, this.call.settings.maxBodySize)
     const codings = codingsOf(encoding) ?? []
     const body = codings.length === 0 || this.call.method === 'HEAD' ? source : this.#decoded(source, codings)
     // It may fail before anybody can listen, or be left unread until its deadline: that must not end the process.
@@ -75,7 +75,7 @@ export class StreamedExchange extends Exchange {
 
   /** The body ends when all of it is decoded: until then it may turn out to be damaged or too large. */
   #decoded(source: Readable, codings: Codings): Readable {
-    const { trace, terms: { maxBodySize } } = this.call
+    const { trace, settings: { maxBodySize } } = this.call
     let size = 0
     const gauge = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {

@@ -38,14 +38,14 @@ const HOLDERS = ['data', 'body', 'headers'] as const
 /** An error as a cause: left out when it holds what the upstream sent, as that must never be printed. */
 const causeOf = (error: Error): Error | undefined => (HOLDERS.some(name => name in error) ? undefined : error)
 
-const codeOf = (error: Error): string => {
+const undiciCodeOf = (error: Error): string => {
   const { code } = error as { code?: unknown }
   return typeof code === 'string' && code !== '' ? code : error.name
 }
 
 /** Whether undici itself refuses to send a request; nobody upstream has heard of it. */
 export const isUnsendable = (error: unknown): boolean =>
-  error instanceof Error && (UNSENDABLE.has(codeOf(error)) || error.message === NO_UPGRADE)
+  error instanceof Error && (UNSENDABLE.has(undiciCodeOf(error)) || error.message === NO_UPGRADE)
 
 /**
  * Makes one of our errors of whatever undici, Node or a dispatcher of the caller's throws. It is total: what is not
@@ -54,7 +54,7 @@ export const isUnsendable = (error: unknown): boolean =>
 export function toUpstreamError(thrown: unknown, call: Call, progress: Progress): Error {
   if (thrown instanceof UpstreamError || thrown instanceof OptionError) return thrown
   const error = thrown instanceof Error ? thrown : new TypeError('Something that is not an error was thrown')
-  const code = codeOf(error)
+  const code = undiciCodeOf(error)
   const cause = causeOf(error)
   const { trace } = call
   if (OURS.has(code)) return new ConnectionError(trace, code, progress.started ? 'maybe' : 'never', 'process', cause)

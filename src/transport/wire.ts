@@ -1,12 +1,14 @@
 import { buildConnector, Pool as UndiciPool, type Dispatcher } from './undici.ts'
 import type { Env } from '../clock.ts'
-import type { Body, Call } from '../call/call.ts'
-import type { HeaderFields, PoolPolicy } from '../options/options.ts'
+import type { Call } from '../call/call.ts'
+import type { Body } from '../http/body.ts'
+import type { PoolPolicy } from '../options/options.ts'
+import type { HeaderFields } from '../http/headers.ts'
 import { Connections, lookup } from './connector.ts'
 import type { ConnectionEvents } from './connection-events.ts'
 import type { Exchange, Transport } from './exchange.ts'
-import { isStream, type Relay } from './relay.ts'
-import { readable, relayHeaders, withFields, type Asked } from './dispatch-options.ts'
+import { isStream, type RelayedRequest } from './relay.ts'
+import { readable, relayHeaders, withFields, type DispatchOptions } from './dispatch-options.ts'
 import { sendable, watched } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
 
@@ -31,11 +33,11 @@ export class Wire implements Transport {
   }
 
   /** Time limits of undici's own, where ours do not go: a relayed body has no deadline. What a factory made has its own. */
-  idle(asked: Asked): Partial<Asked> {
+  idle(asked: DispatchOptions): Partial<DispatchOptions> {
     return this.#connections === undefined ? {} : { bodyTimeout: asked.bodyTimeout ?? UNDICI_TIMEOUT }
   }
 
-  pass(asked: Asked, handler: Dispatcher.DispatchHandler, fields: HeaderFields): boolean {
+  pass(asked: DispatchOptions, handler: Dispatcher.DispatchHandler, fields: HeaderFields): boolean {
     const headersTimeout = asked.headersTimeout ?? UNDICI_TIMEOUT
     const limits = this.#connections === undefined ? {} : { ...this.idle(asked), headersTimeout }
     const headers = withFields(readable(asked.headers), fields) ?? null
@@ -56,7 +58,7 @@ export class Wire implements Transport {
 
   dispatch(call: Call, exchange: Exchange): void {
     if (call.relay !== undefined) {
-      this.#relay(call, call.relay as Relay, exchange)
+      this.#relay(call, call.relay as RelayedRequest, exchange)
       return
     }
     let body: ReturnType<typeof sendable> = null
@@ -80,14 +82,14 @@ export class Wire implements Transport {
     }
   }
 
-  #relay(call: Call, { asked, headers, body, giveUp }: Relay, exchange: Exchange): void {
-    const sent = body === undefined || isStream(body) ? asked.body ?? null : watched(body, call, giveUp)
+  #relay(call: Call, { options, headers, body, giveUp }: RelayedRequest, exchange: Exchange): void {
+    const sent = body === undefined || isStream(body) ? options.body ?? null : watched(body, call, giveUp)
     try {
       this.dispatcher.dispatch({
-        ...asked, ...this.idle(asked),
+        ...options, ...this.idle(options),
         origin: this.#origin,
         headers: relayHeaders(headers ?? undefined, call) ?? null,
-        body: sent as NonNullable<Asked['body']> | null,
+        body: sent as NonNullable<DispatchOptions['body']> | null,
       }, exchange)
     } catch (error) {
       exchange.onResponseError(undefined, error)

@@ -11,7 +11,7 @@ import type { Upstream } from './upstream.ts'
  * lru-cache keeps them in order of use. Its own eviction can't pin an entry, so the victim is chosen here, before it is
  * full; its TTL acts on touch only, so idle ones are found by one shared timer that walks from the least recently used.
  */
-export class Registry {
+export class DynamicUpstreams {
   readonly #max: number
   readonly #idleTimeout: number
   readonly #env: Env

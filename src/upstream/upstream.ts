@@ -1,20 +1,17 @@
 import { Circuit } from './circuit/circuit.ts'
-import type { Call } from '../call/call.ts'
 import type { Env } from '../clock.ts'
 import { Endpoint, Endpoints } from './endpoints/endpoint.ts'
 import { DrainingError, StatusError, type UpstreamError } from '../outcome/errors.ts'
 import { channels, type UpstreamEvent } from '../events.ts'
-import type { Send } from '../call/layer.ts'
 import { DEFAULTS, type BudgetPolicy, type Policy } from '../options/options.ts'
-import type { Parts } from './of-call.ts'
+import type { UpstreamState } from './of-call.ts'
 import { Budget } from './retry-budget.ts'
 import { Limit } from './limit/limit.ts'
 import type { Percentile } from './latency/percentile.ts'
-import { policyTerms, type PolicyTerms } from '../call/settings.ts'
+import { settingsFor, type SettingsCache } from '../call/settings.ts'
 import type { ConnectionEvents } from '../transport/connection-events.ts'
 import { EndpointPool } from '../transport/pool.ts'
-import type { Reply } from '../outcome/reply.ts'
-import { Resting } from '../call/backing-off.ts'
+import { BackingOff } from '../call/backing-off.ts'
 import { snapshotOf, type UpstreamSnapshot } from './snapshot.ts'
 
 /** The last failures an upstream remembers. */
@@ -25,15 +22,13 @@ const budgetOf = ({ retry }: Policy): BudgetPolicy => (retry === false ? DEFAULT
 /** What all upstreams of a client have in common. */
 export interface Shared {
   readonly env: Env
-  /** The layers, down to the wire. */
-  readonly send: Send
   readonly events: ConnectionEvents
 }
 
 /**
  * All that lives long about one upstream: its endpoints with their circuits and connections, its limit and its budget.
  */
-export class Upstream implements Parts {
+export class Upstream implements UpstreamState {
   readonly name: string
   readonly configured: boolean
   readonly endpoints: Endpoints
@@ -44,11 +39,11 @@ export class Upstream implements Parts {
   draining = false
   readonly capacity: Limit
   readonly budget: Budget
-  readonly resting: Resting = new Resting()
+  readonly backingOff: BackingOff = new BackingOff()
   latencies: Percentile | undefined = undefined
   /** What it has in the cache of last good replies. */
-  readonly kept = { entries: 0, bytes: 0 }
-  #terms: PolicyTerms
+  readonly staleUsage = { entries: 0, bytes: 0 }
+  #settings: SettingsCache
   readonly #shared: Shared
   readonly #errors: { at: number; error: Pick<UpstreamError, 'code' | 'message'> }[] = []
   #failures = 0
@@ -59,7 +54,7 @@ export class Upstream implements Parts {
     this.name = name
     this.configured = configured
     this.#shared = shared
-    this.#terms = policyTerms(policy)
+    this.#settings = settingsFor(policy)
     this.lastUsed = shared.env.clock.now()
     this.endpoints = new Endpoints(origins.map(origin => this.#endpoint(origin, policy)), shared.env)
     this.capacity = new Limit(policy.limit, this.endpoints)
@@ -72,12 +67,12 @@ export class Upstream implements Parts {
   }
 
   get policy(): Policy {
-    return this.#terms.policy
+    return this.#settings.policy
   }
 
   /** On what terms its calls are made. */
-  get terms(): PolicyTerms {
-    return this.#terms
+  get settings(): SettingsCache {
+    return this.#settings
   }
 
   /** Whether it must not be forgotten: calls are in flight, or a circuit holds something worth remembering. */
@@ -88,12 +83,6 @@ export class Upstream implements Parts {
   /** Whether nothing is lost with it once it has been idle for long: no call is in flight, and its circuits refuse none. */
   isSpent(now: number): boolean {
     return this.active === 0 && this.endpoints.all.every(endpoint => endpoint.admits(now))
-  }
-
-  /** Sends a call down the layers. */
-  send(call: Call): Promise<Reply> {
-    this.began(call.startedAt)
-    return this.#shared.send(call)
   }
 
   /** Counts a call that has begun. */
@@ -117,7 +106,7 @@ export class Upstream implements Parts {
 
   /** Takes a new policy; circuits, windows, budget and connections stay. */
   tune(policy: Policy): void {
-    this.#terms = policyTerms(policy)
+    this.#settings = settingsFor(policy)
     this.capacity.tune(policy.limit, this.#shared.env.clock.now())
     this.budget.tune(budgetOf(policy))
     for (const endpoint of this.endpoints.all) {
@@ -140,7 +129,7 @@ export class Upstream implements Parts {
   /** Ends everything now. */
   async destroy(): Promise<void> {
     this.draining = true
-    for (const call of this.resting.all()) call.interrupt(new DrainingError(call.trace))
+    for (const call of this.backingOff.all()) call.interrupt(new DrainingError(call.trace))
     await Promise.all(this.endpoints.all.map(({ pool }) => pool.destroy()))
     this.#release()
   }
@@ -154,7 +143,7 @@ export class Upstream implements Parts {
       endpoints: this.endpoints.all.map(endpoint => snapshotOf(endpoint, now)),
       limit: { max: permits.max, inFlight: permits.taken, queued: permits.queued },
       budget: { tokens: this.budget.tokens, capacity: this.budget.capacity },
-      stale: { ...this.kept },
+      stale: { ...this.staleUsage },
       active: this.active,
       draining: this.draining,
       lastErrors: this.#errors.toSorted((a, b) => a.at - b.at)

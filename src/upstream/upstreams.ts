@@ -1,14 +1,14 @@
 import type { Env } from '../clock.ts'
-import { LimitExceededError, OptionError } from '../outcome/errors.ts'
+import { DrainingError, LimitExceededError, OptionError } from '../outcome/errors.ts'
 import { tellRefused } from '../events.ts'
 import { explanation, type Explanation } from './explain.ts'
 import { checkUpstream, DEFAULTS, refuse, type ClientOptions, type Policy, type UpstreamOptions } from '../options/options.ts'
 import { sourceOf } from '../http/origin.ts'
-import { Policies, type PolicySource } from '../options/policy-table.ts'
+import { PolicyTable, type PolicySource } from '../options/policy-table.ts'
 import { mergeOptions } from '../options/resolve.ts'
-import { pipeline } from '../pipeline.ts'
 import { ConnectionEvents } from '../transport/connection-events.ts'
-import { Registry } from './dynamic-upstreams.ts'
+import { DynamicUpstreams } from './dynamic-upstreams.ts'
+import type { Reply } from '../outcome/reply.ts'
 import { Trace } from '../outcome/trace.ts'
 import { Upstream, type Shared } from './upstream.ts'
 
@@ -22,29 +22,32 @@ interface Entry {
 /**
  * Every upstream of a client: those configured by name or origin, which stay, and the bounded registry of all others.
  */
-export class Directory {
+export class Upstreams {
   /** What becomes of the connections of them all. */
   readonly events: ConnectionEvents = new ConnectionEvents()
   readonly #env: Env
   readonly #shared: Shared
   readonly #max: number
-  readonly #policies: Policies
-  readonly #registry: Registry
+  readonly #table: PolicyTable
+  readonly #dynamic: DynamicUpstreams
+  readonly #following = new Set<Promise<Reply>>()
+  #closing = false
+  #destroyed = false
   readonly #byName = new Map<string, Entry>()
   readonly #byOrigin = new Map<string, Upstream>()
 
   constructor(options: ClientOptions, env: Env) {
     this.#env = env
-    this.#shared = { env, send: pipeline(env), events: this.events }
+    this.#shared = { env, events: this.events }
     this.#max = options.maxUpstreams ?? DEFAULTS.client.maxUpstreams
-    this.#policies = new Policies(options)
-    this.#registry = new Registry(this.#max, options.idleTimeout ?? DEFAULTS.client.idleTimeout, env)
-    for (const { name, origins, options: own } of this.#policies.configured) this.#add(name, origins, own)
+    this.#table = new PolicyTable(options)
+    this.#dynamic = new DynamicUpstreams(this.#max, options.idleTimeout ?? DEFAULTS.client.idleTimeout, env)
+    for (const { name, origins, options: own } of this.#table.configured) this.#add(name, origins, own)
   }
 
   /** The upstream of an origin if there is one already; there is none for an origin that may not be called. */
   known(origin: string): Upstream | undefined {
-    return this.#byOrigin.get(origin) ?? this.#registry.get(origin)
+    return this.#byOrigin.get(origin) ?? this.#dynamic.get(origin)
   }
 
   /**
@@ -52,11 +55,11 @@ export class Directory {
    * there are too many.
    */
   at(origin: string, method: string, target: string): Upstream {
-    if (!this.#policies.allows(origin)) throw new OptionError('url', origin, 'an origin that the option allow permits')
+    if (!this.#table.allows(origin)) throw new OptionError('url', origin, 'an origin that the option allow permits')
     const found = this.known(origin)
     if (found !== undefined) return found
-    const made = this.#registry.add(origin, () =>
-      new Upstream(origin, [origin], this.#policies.forOrigin(origin).policy, this.#shared))
+    const made = this.#dynamic.add(origin, () =>
+      new Upstream(origin, [origin], this.#table.forOrigin(origin).policy, this.#shared))
     if (made !== undefined) return made
     const trace = new Trace(origin, method, target, this.#env.clock.now())
     trace.mark('refused: no place for another upstream', trace.startedAt)
@@ -67,7 +70,7 @@ export class Directory {
 
   /** Whether `allow` permits an origin. */
   allows(origin: string): boolean {
-    return this.#policies.allows(origin)
+    return this.#table.allows(origin)
   }
 
   /** The upstream configured by a name or origin. @throws OptionError */
@@ -86,7 +89,7 @@ export class Directory {
       }
     }
     const merged = mergeOptions(entry.options, options)
-    const source = this.#policies.forConfigured(merged, where, entry.upstream.endpoints.all[0]?.origin ?? '')
+    const source = this.#table.forConfigured(merged, where, entry.upstream.endpoints.all[0]?.origin ?? '')
     entry.options = merged
     entry.source = source
     entry.upstream.tune(source.policy)
@@ -94,7 +97,7 @@ export class Directory {
 
   /** The policy that applies to an origin now. */
   policyOf(origin: string): Policy {
-    return this.known(origin)?.policy ?? this.#policies.forOrigin(origin).policy
+    return this.known(origin)?.policy ?? this.#table.forOrigin(origin).policy
   }
 
   /** What would happen to a call of an origin, and why. */
@@ -103,27 +106,57 @@ export class Directory {
     const entry = upstream === undefined ? undefined : this.#byName.get(upstream.name)
     return explanation(
       upstream?.name ?? origin, origin, this.allows(origin),
-      entry?.source ?? this.#policies.forOrigin(origin), upstream?.snapshot(),
+      entry?.source ?? this.#table.forOrigin(origin), upstream?.snapshot(),
     )
   }
 
   /** All there are now. */
   all(): Upstream[] {
-    return [...[...this.#byName.values()].map(({ upstream }) => upstream), ...this.#registry.all()]
+    return [...[...this.#byName.values()].map(({ upstream }) => upstream), ...this.#dynamic.all()]
   }
 
-  /** Finishes what is in flight everywhere, then closes all connections. */
-  async drain(): Promise<void> {
-    await Promise.all([this.#registry.drain(), ...[...this.#byName.values()].map(({ upstream }) => upstream.drain())])
+  /** Whether an upstream takes calls. */
+  isOpen(upstream: Upstream): boolean {
+    return !this.#closing && !upstream.draining
   }
 
-  /** Ends everything now. */
+  /** Whether all has been ended, so that nothing may follow what is still in flight. */
+  get destroyed(): boolean {
+    return this.#destroyed
+  }
+
+  /** The refusal of a call that comes when none are taken any more. */
+  refuseDraining(upstream: Upstream, method: string, target: string): DrainingError {
+    const trace = new Trace(upstream.name, method, target, this.#env.clock.now())
+    trace.mark('refused: draining', trace.startedAt)
+    const error = new DrainingError(trace)
+    tellRefused(this.#env, upstream.name, method, error)
+    return error
+  }
+
+  /** Calls that follow one another, and may yet need an upstream that is idle now: `close()` waits for their end. */
+  whileFollowing(chain: Promise<Reply>): Promise<Reply> {
+    const forget = (): void => { this.#following.delete(chain) }
+    this.#following.add(chain)
+    chain.then(forget, forget)
+    return chain
+  }
+
+  /** Takes no new calls, finishes what is in flight everywhere, then closes all connections. */
+  async close(): Promise<void> {
+    this.#closing = true
+    await Promise.allSettled(this.#following)
+    await Promise.all([this.#dynamic.drain(), ...[...this.#byName.values()].map(({ upstream }) => upstream.drain())])
+  }
+
+  /** Takes no new calls, and ends everything now. */
   async destroy(): Promise<void> {
-    await Promise.all([this.#registry.destroy(), ...[...this.#byName.values()].map(({ upstream }) => upstream.destroy())])
+    this.#closing = this.#destroyed = true
+    await Promise.all([this.#dynamic.destroy(), ...[...this.#byName.values()].map(({ upstream }) => upstream.destroy())])
   }
 
   #add(name: string, origins: readonly string[], options: UpstreamOptions): void {
-    const source = this.#policies.forConfigured(options, sourceOf(name), origins[0] ?? '')
+    const source = this.#table.forConfigured(options, sourceOf(name), origins[0] ?? '')
     const upstream = new Upstream(name, origins, source.policy, this.#shared, true)
     this.#byName.set(name, { upstream, options, source })
     // One that `allow` leaves out can be called by its name only.

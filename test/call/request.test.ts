@@ -4,7 +4,10 @@ import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { OptionError, type CallOptions } from '../../src/index.ts'
-import { requestOf, withQuery } from '../../src/call/request.ts'
+import { requestOf as makeRequest, withQuery, type Request } from '../../src/call/request.ts'
+
+const TARGET = { origin: 'http://a.test', target: '/' }
+const requestOf = (method: string, options: CallOptions | undefined): Request => makeRequest(method, TARGET, options, false)
 
 const refusal = (options: unknown, method = 'POST'): OptionError => {
   try {
@@ -92,7 +95,8 @@ describe('options of one call refuse what they cannot be', () => {
 
   test('read own properties alone, and change nothing', () => {
     const inherited = Object.create({ deadline: 'x', json: {}, body: 'b', headers: { a: 7 }, query: 'q' }) as CallOptions
-    deepEqual(requestOf('POST', inherited), { method: 'POST', headers: undefined, body: undefined, options: {} })
+    const request = { ...TARGET, method: 'POST', streamed: false, headers: undefined, body: undefined, options: {} }
+    deepEqual(requestOf('POST', inherited), request)
     const bare = Object.assign(Object.create(null) as object, { deadline: 7 })
     equal(requestOf('POST', bare).options.deadline, 7)
     const given = Object.freeze({ headers: Object.freeze({ A: '1' }), json: Object.freeze({ a: 1 }), idempotencyKey: 'k' })

@@ -1,18 +1,19 @@
 import { deepEqual, equal, notEqual, throws } from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { OptionError } from '../../src/outcome/errors.ts'
-import { policyTerms } from '../../src/call/settings.ts'
+import { settingsFor } from '../../src/call/settings.ts'
 import { requestOf, type CallOptions } from '../../src/call/request.ts'
 import { policyOf } from '../support/calls.ts'
 
 const setup = (options = {}) => {
   const policy = policyOf(options)
-  const terms = policyTerms(policy)
-  const of = (method: string, own?: CallOptions, streamed = false) => terms.of(requestOf(method, own), streamed)
+  const settings = settingsFor(policy)
+  const of = (method: string, own?: CallOptions, streamed = false) =>
+    settings.of(requestOf(method, { origin: 'http://a.test', target: '/' }, own, streamed))
   return { policy, of }
 }
 
-suite('the terms of a call', () => {
+suite('the settings of a call', () => {
   test('are those of its upstream', () => {
     const { policy, of } = setup({ deadline: 700, retry: false, priority: 'background' })
     deepEqual(of('GET'), {
@@ -24,7 +25,7 @@ suite('the terms of a call', () => {
   test('are one object for all calls of a method that say nothing of their own, whatever they send', () => {
     const { policy, of } = setup()
     equal(of('POST'), of('POST', { json: { a: 1 }, headers: { 'x-id': '7' }, signal: AbortSignal.abort() }))
-    equal(policyTerms(policy), policyTerms(policy))
+    equal(settingsFor(policy), settingsFor(policy))
     notEqual(of('GET'), of('POST'))
     deepEqual([of('GET').idempotent, of('POST').idempotent], [true, false])
   })

@@ -76,7 +76,7 @@ test('await using: asyncDispose is close()', async t => {
   await eventually(() => server.connections === 0)
 })
 
-test('destroy() ends what is in flight, queued or resting, at once and honestly', async t => {
+test('destroy() ends what is in flight, queued or backing off, at once and honestly', async t => {
   const watch = leaks()
   const gate = hold()
   const server = await closing(t, startServer(gate.handler))

@@ -1,7 +1,7 @@
 import { equal, notEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { fieldsOf, requestKey, uriKey } from '../../src/http/request-key.ts'
+import { mergedFields, requestKey, uriKey } from '../../src/http/request-key.ts'
 
 const name = fc.constantFrom('a', 'b', 'x-user', 'authorization', 'cookie', 'accept')
 // What the options let through: no line break, no other control character.
@@ -23,8 +23,8 @@ test('the order of header fields does not matter, nor do those of tracing, nor o
   const key = requestKey('u', '/', { a: '1', b: '2' })
   equal(requestKey('u', '/', { b: '2', a: '1' }), key)
   equal(requestKey('u', '/', { 'a': '1', 'b': '2', 'traceparent': 'x', 'x-b3-traceid': 'y', 'x-request-id': 'z' }), key)
-  equal(requestKey('u', '/', fieldsOf({ a: '1', c: '3' }, { b: '2', c: undefined })), key)
-  equal(requestKey('u', '/', fieldsOf({ a: '0', b: '2' }, { a: '1' })), key)
+  equal(requestKey('u', '/', mergedFields({ a: '1', c: '3' }, { b: '2', c: undefined })), key)
+  equal(requestKey('u', '/', mergedFields({ a: '0', b: '2' }, { a: '1' })), key)
 })
 
 test('another upstream, path or query is another resource', () => {

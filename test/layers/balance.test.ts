@@ -2,7 +2,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { Endpoints, type Endpoint } from '../../src/upstream/endpoints/endpoint.ts'
 import { CircuitOpenError } from '../../src/outcome/errors.ts'
-import { route } from '../../src/layers/balance.ts'
+import { balance } from '../../src/layers/balance.ts'
 import type { Call } from '../../src/call/call.ts'
 import type { BreakerOptions } from '../../src/options/options.ts'
 import { callAt, endpointOf, judged, outcome, pass } from '../support/calls.ts'
@@ -18,7 +18,7 @@ const setup = (count: number, breaker: BreakerOptions | false = {}) => {
   const trip = (...which: number[]): void => {
     for (const index of which) for (let n = 0; n < 5; n++) pass(all[index]!.circuit!, 'gateway', env.clock.now())
   }
-  const send = route(call => (call.endpoint as Endpoint).pool.send(call))
+  const send = balance(call => (call.endpoint as Endpoint).pool.send(call))
   return { env, wires, all, endpoints, trip, send, call: (): Call => callAt(env, { parts: { endpoints } }) }
 }
 

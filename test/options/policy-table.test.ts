@@ -1,7 +1,7 @@
 import { deepEqual, doesNotMatch, equal, match, notEqual, ok, throws } from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createClient, OptionError, type ClientOptions, type UpstreamOptions } from '../../src/index.ts'
-import { Policies } from '../../src/options/policy-table.ts'
+import { PolicyTable } from '../../src/options/policy-table.ts'
 import { closing } from '../support/check.ts'
 import { echo, startServer, type Echo } from '../support/server.ts'
 
@@ -138,7 +138,7 @@ describe('merging', () => {
   })
 
   test('happens once: what matches the same pattern shares one policy, frozen', () => {
-    const policies = new Policies({ upstreams: { 'http://*.x': {} } })
+    const policies = new PolicyTable({ upstreams: { 'http://*.x': {} } })
     equal(policies.forOrigin('http://a.x').policy, policies.forOrigin('http://b.x').policy)
     notEqual(policies.forOrigin('http://a.x').policy, policies.forOrigin('http://a').policy)
     const { policy } = policies.forOrigin('http://a')
@@ -198,14 +198,14 @@ describe('options of one call', () => {
 describe('allow', () => {
   const NAMED = { payments: { url: ['http://a', 'http://b'] }, 'http://c': {}, 'http://*.d': {} }
   const allowed = (allow: NonNullable<ClientOptions['allow']>, origins: readonly string[]): string[] => {
-    const policies = new Policies({ allow, upstreams: NAMED })
+    const policies = new PolicyTable({ allow, upstreams: NAMED })
     return origins.filter(origin => policies.allows(origin))
   }
   const origins = ['http://a', 'http://b', 'http://c', 'http://x.d', 'http://d', 'https://a', 'http://a:8080', 'http://e']
 
   test("'any' is the default", () => {
     deepEqual(allowed('any', origins), origins)
-    ok(new Policies({}).allows('http://anything'))
+    ok(new PolicyTable({}).allows('http://anything'))
   })
 
   test("'configured' permits what is in upstreams", () => {

@@ -158,8 +158,8 @@ describe('every error', () => {
   })
 
   test('can be made where intrinsics are frozen', async () => {
-    const script = `import { DrainingError } from './src/errors.ts'
-      import { Trace } from './src/trace.ts'
+    const script = `import { DrainingError } from './src/outcome/errors.ts'
+      import { Trace } from './src/outcome/trace.ts'
       console.log(new DrainingError(new Trace('api', 'GET', '/', 0)).message)`
     const { stdout } = await promisify(execFile)(process.execPath,
       ['--disable-warning=ExperimentalWarning', '--frozen-intrinsics', '--input-type=module', '-e', script],
@@ -219,7 +219,7 @@ describe('an option error', () => {
 
 test('errors keep their names in a bundle that shortens all names', async () => {
   const { outputFiles: [bundle] } = await build({
-    entryPoints: [`${ROOT}/src/errors.ts`], bundle: true, minify: true, write: false, format: 'esm', platform: 'node',
+    entryPoints: [`${ROOT}/src/outcome/errors.ts`], bundle: true, minify: true, write: false, format: 'esm', platform: 'node',
   })
   const minified = await import(`data:text/javascript,${encodeURIComponent(bundle!.text)}`) as Record<string, typeof StatusError>
   for (const { make } of Object.values(CASES)) {

@@ -1,7 +1,7 @@
 import { equal } from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { failed, isIdempotent, verdictOfStatus, verdictOfTimeout } from '../../src/outcome/verdict2.ts'
-import type { Verdict } from '../../src/outcome/verdict.ts'
+import { failed, verdictOfStatus, verdictOfTimeout, type Verdict } from '../../src/outcome/verdict.ts'
+import { isIdempotent } from '../../src/http/methods.ts'
 
 suite('a status proves', () => {
   const proves = (verdict: Verdict, ...statuses: number[]): void => {

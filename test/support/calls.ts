@@ -1,25 +1,28 @@
 import { PassThrough } from 'node:stream'
-import { Call, type Body, type Terms } from '../../src/call/call.ts'
+import { Call } from '../../src/call/call.ts'
+import type { CallSettings } from '../../src/call/settings.ts'
+import type { Body } from '../../src/http/body.ts'
 import { Circuit } from '../../src/upstream/circuit/circuit.ts'
 import type { Env } from '../../src/clock.ts'
 import { Endpoint, Endpoints } from '../../src/upstream/endpoints/endpoint.ts'
 import { ConnectionError } from '../../src/outcome/errors.ts'
 import type { Send } from '../../src/call/layer.ts'
-import type { BreakerOptions, BreakerPolicy, BudgetOptions, Policy, Priority, UpstreamOptions } from '../../src/options/options.ts'
-import { DEFAULTS } from '../../src/options/options.ts'
-import type { Parts } from '../../src/upstream/of-call.ts'
-import { pipeline } from '../../src/pipeline.ts'
+import {
+  DEFAULTS, type BreakerOptions, type BreakerPolicy, type BudgetOptions, type Policy, type Priority, type UpstreamOptions,
+} from '../../src/options/options.ts'
+import type { UpstreamState } from '../../src/upstream/of-call.ts'
+import { callPipeline } from '../../src/pipeline.ts'
 import { Budget } from '../../src/upstream/retry-budget.ts'
 import { Limit } from '../../src/upstream/limit/limit.ts'
 import type { Permits } from '../../src/upstream/limit/permits.ts'
 import { resolve } from '../../src/options/resolve.ts'
 import type { Pool } from '../../src/transport/pool.ts'
-import { isIdempotent, verdictOfStatus } from '../../src/outcome/verdict2.ts'
+import { verdictOfStatus, type Verdict } from '../../src/outcome/verdict.ts'
+import { isIdempotent } from '../../src/http/methods.ts'
 import { Reply, type ReplyHeaders } from '../../src/outcome/reply.ts'
-import { Exchanged } from '../../src/call/completion.ts'
-import { Resting } from '../../src/call/backing-off.ts'
+import { Completion } from '../../src/call/completion.ts'
+import { BackingOff } from '../../src/call/backing-off.ts'
 import { Trace } from '../../src/outcome/trace.ts'
-import type { Verdict } from '../../src/outcome/verdict.ts'
 
 /** What a test may say about a call; the rest is a plain GET with the default policy. */
 export interface CallSetup {
@@ -50,14 +53,14 @@ export const callAt = (env: Env, setup: CallSetup = {}): Call => {
   const { method = 'GET', body, streamed = false, signal, idempotencyKey } = setup
   const policy = setup.policy ?? policyOf(setup.options)
   const { deadline, attemptTimeout, retry, maxBodySize } = policy
-  const terms: Terms = {
+  const settings: CallSettings = {
     policy, streamed, decode: true, throwing: true, deadline, attemptTimeout, retry, maxBodySize,
     priority: setup.priority ?? policy.priority, hedge: policy.hedge,
     idempotent: isIdempotent(method, idempotencyKey !== undefined, retry === false ? [] : retry.methods),
   }
   const target = '/things?secret=1'
   const trace = new Trace('orders', method, target, env.clock.now())
-  const call = new Call({ upstream: setup.parts ?? {}, terms, trace, target, headers: undefined, body, signal })
+  const call = new Call({ upstream: setup.parts ?? {}, settings, trace, target, headers: undefined, body, signal })
   call.endpoint = setup.endpoint
   return call
 }
@@ -101,7 +104,7 @@ export const exhausted = (call: Call): ConnectionError =>
 
 /** Ends as the pool does when the call is cancelled or its attempt interrupted, whatever `send` does then. */
 export const interruptible = (send: Send): Send => call => {
-  const exchange = new Exchanged(call)
+  const exchange = new Completion(call)
   let isOver = false
   const end = (error?: unknown): void => {
     if (isOver) return
@@ -122,7 +125,7 @@ export const interruptible = (send: Send): Send => call => {
 
 /** A pool that is no more than its `send`. */
 const poolOf = (send: Send): Pool =>
-  ({ send, pass: () => false, stats: undefined, close: async () => {}, destroy: async () => {} })
+  ({ send, passthrough: () => false, stats: undefined, close: async () => {}, destroy: async () => {} })
 
 /** An endpoint whose pool is `send`; its circuit follows `breaker`. */
 export const endpointOf = (env: Env, send: Send, breaker: BreakerOptions | false = {}, origin = 'http://a.test'): Endpoint => {
@@ -133,14 +136,14 @@ export const endpointOf = (env: Env, send: Send, breaker: BreakerOptions | false
 /** Every layer of one upstream, from the deadline down to a pool played by the test. */
 export interface Assembly {
   readonly policy: Policy
-  readonly parts: Parts
+  readonly parts: UpstreamState
   readonly permits: Permits
   readonly budget: Budget
   /** The circuit of its first endpoint. */
   readonly circuit: Circuit
   readonly endpoints: Endpoints
   /** Calls that wait for their next attempt. */
-  readonly resting: Resting
+  readonly backingOff: BackingOff
   /** State changes of its circuits, as `closed > open`. */
   readonly changes: readonly string[]
   /** Makes a call and sends it down; `made` sees it before. */
@@ -161,11 +164,11 @@ export const assemble = (env: Env, options: UpstreamOptions, ...pools: Send[]): 
   }), env)
   const capacity = new Limit(policy.limit, endpoints)
   const { permits } = capacity
-  const resting = new Resting()
-  const parts: Parts = { budget, capacity, endpoints, resting, latencies: undefined }
-  const send = pipeline(env)
+  const backingOff = new BackingOff()
+  const parts: UpstreamState = { budget, capacity, endpoints, backingOff, latencies: undefined }
+  const send = callPipeline(env)
   return {
-    policy, parts, permits, budget, endpoints, resting, changes, send,
+    policy, parts, permits, budget, endpoints, backingOff, changes, send,
     get circuit(): Circuit { return endpoints.all[0]!.circuit! },
     call(setup, made): Promise<Reply> {
       const call = callAt(env, { policy, parts, ...setup })

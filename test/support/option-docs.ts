@@ -25,7 +25,7 @@ const SRC = path.resolve(import.meta.dirname, '../../src')
 const joined = (text: string): string => text.replaceAll(/\s+/g, ' ').trim()
 
 /** Reads what a file in `src` says of each option, in the order of its interfaces. */
-export const optionDocs = (name = 'options.ts', sections = SECTIONS): Map<string, readonly OptionDoc[]> => {
+export const optionDocs = (name = 'options/options.ts', sections = SECTIONS): Map<string, readonly OptionDoc[]> => {
   const source = path.join(SRC, name)
   const file = ts.createSourceFile(source, readFileSync(source, 'utf8'), ts.ScriptTarget.ES2023, true)
   const interfaces = new Map(file.statements.filter(ts.isInterfaceDeclaration).map(found => [found.name.text, found]))

@@ -9,52 +9,45 @@ import ts from 'typescript'
  * Every rule is a function from sources to complaints, so that each is also shown to catch an offender.
  */
 
-/** From the bottom up. A file may import its own rank and those below it; a name ending in `/` is a folder. */
-const RANKS: readonly (readonly [rank: string, names: readonly string[]])[] = [
-  ['words', [
-    'layer.ts', 'call.ts', 'reply.ts', 'clock.ts', 'errors.ts', 'options.ts', 'events.ts',
-    'circuit-state.ts', 'origins.ts', 'target.ts', 'request.ts', 'gateway-status.ts', 'trace.ts',
-    'upstream-error.ts', 'option-error.ts', 'sent.ts', 'resting.ts', 'verdict.ts', 'retold.ts', 'wait.ts',
-    'words/', 'call/', 'reply/', 'clock/', 'errors/', 'options/', 'events/',
-  ]],
-  ['policy', ['policy/']],
-  ['layers', ['layers/', 'pool.ts', 'pool/', 'circuit.ts', 'circuit/', 'endpoint.ts', 'parts.ts', 'limit.ts', 'limit/']],
-  ['pipeline', ['pipeline.ts']],
-  ['upstream', ['upstream-snapshot.ts', 'upstream.ts', 'upstream/']],
-  ['registry', ['registry.ts', 'registry/', 'last-good.ts']],
-  ['directory', ['policies.ts', 'explain.ts', 'directory.ts']],
-  // A call as its caller sees it, and what stands around that.
-  ['performing', ['perform.ts', 'relay.ts', 'coalesce.ts', 'stale.ts', 'fallback.ts']],
-  ['client', ['redirect.ts', 'sender.ts', 'desk.ts', 'dispatcher.ts', 'fetch.ts',
-    'verbs.ts', 'upstream-client.ts', 'client.ts']],
-  ['index', ['index.ts']],
+/** The order of the house, from the top down. A room may import those after it, never one before it. */
+const ROOMS = [
   // Entry points of their own: they import the core, which knows nothing of them.
-  ['telemetry', ['telemetry/']],
-  ['entries', ['install/', 'gateway/', 'server/', 'opentelemetry/', 'prometheus/', 'testing/']],
-]
+  'gateway', 'install', 'server', 'testing', 'prometheus', 'opentelemetry', 'telemetry',
+  'index.ts', 'client', 'pipeline.ts', 'layers', 'upstream', 'transport',
+  'call', 'options', 'http', 'events.ts', 'outcome', 'clock.ts',
+] as const
 
 /** The one place each third-party package may be imported from. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
-  'undici': ['pool.ts', 'pool/'],
-  'opossum': ['circuit.ts'],
-  'p-retry': ['layers/retry.ts'],
+  'undici': ['transport/'],
+  'opossum': ['upstream/circuit/circuit.ts'],
+  'p-retry': ['layers/retry/retry.ts'],
   // The upstreams, of which some must stay, and the stale replies, bounded in bytes: two caches, one idea each.
-  'lru-cache': ['registry.ts', 'last-good.ts'],
+  'lru-cache': ['upstream/dynamic-upstreams.ts', 'layers/stale/cache.ts'],
   // Optional peers, each for one entry point.
   '@opentelemetry/api': ['opentelemetry/'],
   'prom-client': ['prometheus/'],
 }
 
 /** The only files that may know the time or throw the dice; a clock moved by hand lets the event loop turn in between. */
-const CLOCK = ['clock.ts', 'clock/', 'testing/manual-clock.ts']
+const CLOCK = ['clock.ts', 'testing/manual-clock.ts']
 const TIME_GLOBALS = ['setTimeout', 'setInterval', 'setImmediate', 'Date', 'performance']
 const TIME_MEMBERS = ['Math.random', 'process.hrtime', 'AbortSignal.timeout']
-/** Sums over their arguments alone, which policy/ may need to read an HTTP date. */
+/** Sums over their arguments alone, which an HTTP date is read with. */
 const TIMELESS_MEMBERS = ['Date.parse', 'Date.UTC']
 const TIME_MODULES = ['node:timers', 'node:timers/promises', 'node:perf_hooks']
 
 /** The only files that may hold a default. */
-const OPTIONS = ['options.ts', 'options/', 'telemetry/options.ts', 'gateway/options.ts', 'server/options.ts']
+const OPTIONS = ['options/', 'telemetry/options.ts', 'gateway/options.ts', 'server/options.ts']
+
+/** What decides: synchronous, without packages, timers or I/O. */
+const PURE = [
+  'http/', 'outcome/verdict.ts', 'outcome/stand-in.ts', 'upstream/limit/', 'upstream/latency/', 'upstream/retry-budget.ts',
+  'upstream/circuit/trip.ts', 'upstream/circuit/window.ts', 'upstream/circuit/ramp.ts', 'upstream/circuit/hold.ts',
+  'layers/retry/backoff.ts',
+]
+/** The types of bodies, one of which is a stream. */
+const NOT_PURE = ['http/body.ts']
 
 const MAX_LINES = 250
 const MAX_MEDIAN_LINES = 90
@@ -73,8 +66,9 @@ interface Import {
 const isIn = (file: string, names: readonly string[]): boolean =>
   names.some(name => name.endsWith('/') ? file.startsWith(name) : file === name)
 
-const rankOf = (file: string): number => RANKS.findIndex(([, names]) => isIn(file, names))
-const rankName = (rank: number): string => RANKS[rank]?.[0] ?? 'no rank'
+const roomOf = (file: string): string => file.split('/', 1)[0] ?? file
+const rankOf = (file: string): number => ROOMS.findIndex(room => room === roomOf(file))
+const folderOf = (file: string): string => path.posix.dirname(file)
 
 const packageOf = (specifier: string): string => {
   const [scope = '', name = ''] = specifier.split('/')
@@ -140,8 +134,8 @@ const importsOf = (sources: Sources): Import[] => {
 const at = ({ from, line }: Import, complaint: string): string => `${from}:${line}: ${complaint}`
 
 const rules = {
-  'every file has a rank'(sources: Sources): string[] {
-    return [...sources.keys()].filter(file => rankOf(file) < 0).map(file => `${file}: add it to RANKS`)
+  'every file is in a room'(sources: Sources): string[] {
+    return [...sources.keys()].filter(file => rankOf(file) < 0).map(file => `${file}: put it into one of ROOMS`)
   },
 
   'every relative import names a file in src'(sources: Sources): string[] {
@@ -153,9 +147,19 @@ const rules = {
   'imports point down'(sources: Sources): string[] {
     return importsOf(sources).flatMap(found => {
       const own = rankOf(found.from)
-      const other = found.target === undefined ? -1 : rankOf(found.target)
-      return own >= 0 && other > own ? [at(found, `${rankName(own)} imports ${found.specifier} of ${rankName(other)}`)] : []
+      const other = found.target === undefined ? own : rankOf(found.target)
+      return own >= 0 && other < own ? [at(found, `${roomOf(found.from)} imports ${found.specifier}, which stands above it`)] : []
     })
+  },
+
+  'no two folders import each other'(sources: Sources): string[] {
+    const between = importsOf(sources).flatMap(found => {
+      const to = found.target === undefined ? undefined : folderOf(found.target)
+      return to === undefined || to === '.' || folderOf(found.from) === '.' || to === folderOf(found.from) ? [] : [{ found, to }]
+    })
+    const edges = new Set(between.map(({ found, to }) => `${folderOf(found.from)} ${to}`))
+    return between.filter(({ found, to }) => edges.has(`${to} ${folderOf(found.from)}`))
+      .map(({ found, to }) => at(found, `${folderOf(found.from)} and ${to} import each other`))
   },
 
   'no import cycles'(sources: Sources): string[] {
@@ -179,12 +183,11 @@ const rules = {
     return [...cycles]
   },
 
-  'nothing beside or below imports a layer'(sources: Sources): string[] {
+  'no layer imports another'(sources: Sources): string[] {
     const layerOf = (file: string): string | undefined => /^layers\/([^/.]+)/.exec(file)?.[1]
     return importsOf(sources).flatMap(found => {
-      const layer = found.target === undefined ? undefined : layerOf(found.target)
-      const beside = layer !== undefined && layer !== layerOf(found.from)
-      return beside && rankName(rankOf(found.from)) === 'layers' ? [at(found, `imports the layer ${layer}`)] : []
+      const [own, other] = [layerOf(found.from), found.target === undefined ? undefined : layerOf(found.target)]
+      return own !== undefined && other !== undefined && other !== own ? [at(found, `imports the layer ${other}`)] : []
     })
   },
 
@@ -232,12 +235,12 @@ const rules = {
     })
   },
 
-  'policy is pure: it imports no package, waits for nothing, does no I/O'(sources: Sources): string[] {
-    const policy = new Map([...sources].filter(([file]) => rankName(rankOf(file)) === 'policy'))
-    const imports = importsOf(policy).filter(({ specifier }) => isOutside(specifier))
+  'what decides is pure: it imports no package, waits for nothing, does no I/O'(sources: Sources): string[] {
+    const deciding = new Map([...sources].filter(([file]) => isIn(file, PURE) && !isIn(file, NOT_PURE)))
+    const imports = importsOf(deciding).filter(({ specifier }) => isOutside(specifier))
     return [
       ...imports.map(found => at(found, `imports ${found.specifier}`)),
-      ...search(policy, node => {
+      ...search(deciding, node => {
         if (node.kind === ts.SyntaxKind.AsyncKeyword || ts.isAwaitExpression(node)) return 'is asynchronous'
         const impure = ['Promise', 'queueMicrotask', 'fetch', 'process', 'console', 'AbortSignal', 'AbortController']
         return isGlobalUse(node) && impure.includes(node.text) ? `uses ${node.text}` : undefined
@@ -307,38 +310,43 @@ type Offender = readonly [world: Readonly<Record<string, string>>, complaint: Re
 
 /** For each rule, small worlds that break it, and what the complaint must name. */
 const OFFENDERS: Record<keyof typeof rules, readonly Offender[]> = {
-  'every file has a rank': [[{ 'utils.ts': '' }, /^utils\.ts/]],
+  'every file is in a room': [[{ 'utils.ts': '' }, /^utils\.ts/], [{ 'helpers/text.ts': '' }, /^helpers\/text\.ts/]],
   'every relative import names a file in src': [
-    [{ 'call.ts': "import './reply.js'", 'reply.ts': '' }, /reply\.js/],
-    [{ 'call.ts': "import pkg from '../package.json' with { type: 'json' }" }, /package\.json/],
+    [{ 'call/call.ts': "import './reply.js'", 'call/reply.ts': '' }, /reply\.js/],
+    [{ 'call/call.ts': "import pkg from '../../package.json' with { type: 'json' }" }, /package\.json/],
   ],
-  'imports point down': [
-    [{ 'call.ts': "import { x } from './policy/budget.ts'", 'policy/budget.ts': '' }, /words imports .* of policy/],
-    [{ 'policy/trip.ts': "import type { X } from '../circuit.ts'", 'circuit.ts': '' }, /policy imports .* of layers/],
-    [{ 'layers/retry.ts': "type P = import('../pipeline.ts').P", 'pipeline.ts': '' }, /layers imports .* of pipeline/],
-    [{ 'pipeline.ts': "export * from './upstream.ts'", 'upstream.ts': '' }, /pipeline imports .* of upstream/],
-    [{ 'upstream.ts': "await import('./registry.ts')", 'registry.ts': '' }, /upstream imports .* of registry/],
-    [{ 'registry.ts': "import './client.ts'", 'client.ts': '' }, /registry imports .* of client/],
-    [{ 'client.ts': "import './index.ts'", 'index.ts': '' }, /client imports .* of index/],
+  'imports point down': ROOMS.slice(1).map((room, index) => {
+    const [lower, upper] = [room, ROOMS[index] ?? ''].map(name => name.endsWith('.ts') ? name : `${name}/x.ts`) as [string, string]
+    const to = lower.includes('/') ? `../${upper}` : `./${upper}`
+    return [{ [lower]: `import type { X } from '${to}'`, [upper]: '' }, new RegExp(`${room.replace('.', '\\.')} imports`)] as const
+  }),
+  'no two folders import each other': [
+    [
+      {
+        'upstream/upstream.ts': "import './circuit/trip.ts'", 'upstream/circuit/trip.ts': '',
+        'upstream/circuit/circuit.ts': "import type { X } from '../snapshot.ts'", 'upstream/snapshot.ts': '',
+      },
+      /upstream and upstream\/circuit import each other[^]*upstream\/circuit and upstream import each other/,
+    ],
   ],
   'no import cycles': [
     [
-      { 'call.ts': "import './reply.ts'", 'reply.ts': "import type { C } from './call.ts'" },
-      /call\.ts → reply\.ts → call\.ts/,
+      { 'call/call.ts': "import './wait.ts'", 'call/wait.ts': "import type { C } from './call.ts'" },
+      /call\/call\.ts → call\/wait\.ts → call\/call\.ts/,
     ],
-    [{ 'policy/trip.ts': "import './trip.ts'" }, /trip\.ts → policy\/trip\.ts/],
+    [{ 'upstream/circuit/trip.ts': "import './trip.ts'" }, /trip\.ts → upstream\/circuit\/trip\.ts/],
   ],
-  'nothing beside or below imports a layer': [
-    [{ 'layers/retry.ts': "import './limit.ts'", 'layers/limit.ts': '' }, /imports the layer limit/],
-    [{ 'circuit.ts': "import './layers/breaker.ts'", 'layers/breaker.ts': '' }, /imports the layer breaker/],
+  'no layer imports another': [
+    [{ 'layers/retry/retry.ts': "import '../limit.ts'", 'layers/limit.ts': '' }, /imports the layer limit/],
+    [{ 'layers/hedge.ts': "import './retry/backoff.ts'", 'layers/retry/backoff.ts': '' }, /imports the layer retry/],
   ],
   'a third-party package is imported by its owner only': [
-    [{ 'client.ts': "import type { Dispatcher } from 'undici'" }, /undici belongs to pool\.ts/],
-    [{ 'layers/breaker.ts': "import Breaker from 'opossum'" }, /opossum belongs to circuit\.ts/],
-    [{ 'client.ts': "const retry = await import('p-retry')" }, /p-retry belongs to layers\/retry\.ts/],
-    [{ 'client.ts': "export { LRUCache } from 'lru-cache'" }, /lru-cache belongs to registry\.ts or last-good\.ts/],
-    [{ 'client.ts': "import _ from '@scope/thing/part'" }, /@scope\/thing\/part has no owner/],
-    [{ 'client.ts': "import fs from 'fs'" }, /fs has no owner/],
+    [{ 'client/client.ts': "import type { Dispatcher } from 'undici'" }, /undici belongs to transport\//],
+    [{ 'layers/breaker.ts': "import Breaker from 'opossum'" }, /opossum belongs to upstream\/circuit\/circuit\.ts/],
+    [{ 'client/client.ts': "const retry = await import('p-retry')" }, /p-retry belongs to layers\/retry\/retry\.ts/],
+    [{ 'client/client.ts': "export { LRUCache } from 'lru-cache'" }, /lru-cache belongs to .*dynamic-upstreams\.ts or .*cache\.ts/],
+    [{ 'client/client.ts': "import _ from '@scope/thing/part'" }, /@scope\/thing\/part has no owner/],
+    [{ 'client/client.ts': "import fs from 'fs'" }, /fs has no owner/],
   ],
   'only the clock touches time and chance': [
     ...[
@@ -349,44 +357,48 @@ const OFFENDERS: Record<keyof typeof rules, readonly Offender[]> = {
       'class B { static at = performance }', 'const f = () => performance', 'const { now = Date } = x',
       'const { [Date]: x } = y', 'process.hrtime.bigint()', 'new globalThis.Date()',
       'const signal = AbortSignal.timeout(9)', "import { setTimeout as sleep } from 'node:timers/promises'",
-    ].map(text => [{ 'layers/retry.ts': text }, /uses|imports/] as const),
+    ].map(text => [{ 'layers/retry/retry.ts': text }, /uses|imports/] as const),
   ],
   'only the options hold a default': [
-    [{ 'limit.ts': 'const DEFAULT_LIMIT = 10' }, /declares DEFAULT_LIMIT/],
-    [{ 'limit.ts': 'const defaults = { limit: 10 }' }, /declares defaults/],
-    [{ 'limit.ts': 'const limit = options.limit ?? 10' }, /defaults options\.limit/],
-    [{ 'limit.ts': 'class L { limit() { return this.#options.retry?.on || true } }' }, /defaults this\.#options/],
-    [{ 'limit.ts': 'const { limit = 10 } = options' }, /defaults limit/],
-    [{ 'limit.ts': 'const make = ({ limit = 10 }: LimitOptions) => limit' }, /defaults limit/],
+    [{ 'upstream/limit/limit.ts': 'const DEFAULT_LIMIT = 10' }, /declares DEFAULT_LIMIT/],
+    [{ 'upstream/limit/limit.ts': 'const defaults = { limit: 10 }' }, /declares defaults/],
+    [{ 'upstream/limit/limit.ts': 'const limit = options.limit ?? 10' }, /defaults options\.limit/],
+    [{ 'upstream/limit/limit.ts': 'class L { limit() { return this.#options.retry?.on || true } }' }, /defaults this\.#options/],
+    [{ 'upstream/limit/limit.ts': 'const { limit = 10 } = options' }, /defaults limit/],
+    [{ 'upstream/limit/limit.ts': 'const make = ({ limit = 10 }: LimitOptions) => limit' }, /defaults limit/],
   ],
-  'policy is pure: it imports no package, waits for nothing, does no I/O': [
-    [{ 'policy/window.ts': "import { LRUCache } from 'lru-cache'" }, /imports lru-cache/],
-    [{ 'policy/window.ts': "import type { Server } from 'node:net'" }, /imports node:net/],
-    [{ 'policy/window.ts': 'export const f = async () => {}' }, /asynchronous/],
-    [{ 'policy/window.ts': 'export const f = () => new Promise(() => {})' }, /uses Promise/],
-    [{ 'policy/window.ts': 'export const f = () => process.env' }, /uses process/],
+  'what decides is pure: it imports no package, waits for nothing, does no I/O': [
+    [{ 'upstream/circuit/window.ts': "import { LRUCache } from 'lru-cache'" }, /imports lru-cache/],
+    [{ 'upstream/circuit/window.ts': "import type { Server } from 'node:net'" }, /imports node:net/],
+    [{ 'upstream/circuit/window.ts': 'export const f = async () => {}' }, /asynchronous/],
+    [{ 'upstream/circuit/window.ts': 'export const f = () => new Promise(() => {})' }, /uses Promise/],
+    [{ 'upstream/circuit/window.ts': 'export const f = () => process.env' }, /uses process/],
   ],
   [`no file is longer than ${MAX_LINES} lines`]: [
-    [{ 'client.ts': '\n'.repeat(MAX_LINES + 1) }, /client\.ts: 251 lines/],
+    [{ 'client/client.ts': '\n'.repeat(MAX_LINES + 1) }, /client\/client\.ts: 251 lines/],
   ],
   [`the median file is at most ${MAX_MEDIAN_LINES} lines`]: [
-    [{ 'call.ts': '', 'pool.ts': '\n'.repeat(MAX_MEDIAN_LINES + 1), 'reply.ts': '\n'.repeat(99) }, /91 lines/],
+    [{ 'call/call.ts': '', 'transport/pool.ts': '\n'.repeat(MAX_MEDIAN_LINES + 1), 'outcome/reply.ts': '\n'.repeat(99) }, /91 lines/],
   ],
 }
 
 /** A world that keeps every rule, in which each of them could think it sees an offence. */
 const INNOCENT: Sources = new Map(Object.entries({
   'clock.ts': 'export const clock = { now: () => performance.now(), at: Date, chance: Math.random, run: setTimeout }',
-  'options.ts': `export const defaults = { limit: 10 }\n${'\n'.repeat(400)}`,
-  'errors.ts': 'export class TimeoutError extends Error {}',
-  'reply.ts': "import type { Readable } from 'node:stream'\nexport interface Reply { Date: string; at: Date }",
-  'policy/window.ts': "import '../clock.ts'\nexport const f = (p: Promise<Date>, q: { process: 1 }) => q.process",
-  'policy/retry-after.ts': 'export const at = (text: string, fetch: () => number) => Date.parse(text)',
-  'layers/retry.ts': "import retry from 'p-retry'\nimport '../policy/window.ts'\nimport '../limit.ts'",
-  'limit.ts': "import './clock.ts'\nexport const now = () => clock.performance + clock.setTimeout({ Date: 1 })",
-  'pool/undici.ts': "import { Pool } from 'undici'\nexport const load = ({ size }: Options) => size ?? 0",
-  'pool.ts': "import './pool/undici.ts'",
-  'index.ts': "export * from './errors.ts'\nexport type { Reply } from './reply.ts'",
+  'options/options.ts': `export const defaults = { limit: 10 }\n${'\n'.repeat(400)}`,
+  'outcome/errors.ts': 'export class TimeoutError extends Error {}',
+  'outcome/reply.ts': "import type { Readable } from 'node:stream'\nexport interface Reply { Date: string; at: Date }",
+  'upstream/circuit/window.ts': "import '../../clock.ts'\nexport const f = (p: Promise<Date>, q: { process: 1 }) => q.process",
+  'http/retry-after.ts': 'export const at = (text: string, fetch: () => number) => Date.parse(text)',
+  'http/body.ts': "import type { Readable } from 'node:stream'",
+  'layers/retry/retry.ts': "import retry from 'p-retry'\nimport './backoff.ts'\nimport '../../upstream/limit/limit.ts'",
+  'layers/retry/backoff.ts': '',
+  'upstream/limit/limit.ts':
+    "import '../../clock.ts'\nexport const now = () => clock.performance + clock.setTimeout({ Date: 1 })",
+  'upstream/upstream.ts': "import './circuit/window.ts'\nimport './limit/limit.ts'",
+  'transport/undici.ts': "import { Pool } from 'undici'\nexport const load = ({ size }: Options) => size ?? 0",
+  'transport/pool.ts': "import './undici.ts'",
+  'index.ts': "export * from './outcome/errors.ts'\nexport type { Reply } from './outcome/reply.ts'",
 }))
 
 const names = Object.keys(rules) as (keyof typeof rules)[]

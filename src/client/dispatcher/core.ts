@@ -1,34 +1,34 @@
 import type { Env } from '../../clock.ts'
-import type { Directory } from '../../upstream/upstreams.ts'
+import type { Upstreams } from '../../upstream/upstreams.ts'
 import type { Endpoint } from '../../upstream/endpoints/endpoint.ts'
 import { parseOrigin } from '../../http/origin.ts'
-import { Passage } from './passthrough.ts'
-import { Relay, type UnderWay } from '../../transport/relay.ts'
-import { checkAsked, pathOf, type Asked } from '../../transport/dispatch-options.ts'
+import { PassthroughHandler } from './passthrough.ts'
+import { RelayedRequest, type UnderWay } from '../../transport/relay.ts'
+import { checkDispatchOptions, pathOf, type DispatchOptions } from '../../transport/dispatch-options.ts'
 import { errors, type Dispatcher } from '../../transport/undici.ts'
-import { relay } from './send-relayed.ts'
-import type { Sender } from '../sender.ts'
+import { sendRelayed } from './send-relayed.ts'
+import type { Send } from '../../call/layer.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 
 /** Takes what one dispatcher is asked for to the upstreams of its client, and keeps count of it. */
-export class Desk {
+export class DispatcherCore {
   closed = false
   destroyed = false
-  readonly #directory: Directory
-  readonly #sender: Sender
+  readonly #upstreams: Upstreams
+  readonly #send: Send
   readonly #env: Env
   readonly #underWay = new Set<UnderWay>()
   /** Those who wait for the last of it to end. */
   #waiting: (() => void)[] = []
 
-  constructor(directory: Directory, sender: Sender, env: Env) {
-    this.#directory = directory
-    this.#sender = sender
+  constructor(upstreams: Upstreams, send: Send, env: Env) {
+    this.#upstreams = upstreams
+    this.#send = send
     this.#env = env
   }
 
   /** What is wrong is told to the handler; only a handler that can't be told makes this throw. */
-  dispatch(asked: Asked, handler: Dispatcher.DispatchHandler): boolean {
+  dispatch(asked: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     if (typeof handler !== 'object' || (handler as unknown) === null) {
       throw new errors.InvalidArgumentError('handler must be an object')
     }
@@ -55,12 +55,12 @@ export class Desk {
   }
 
   stats(): Record<string, unknown> {
-    const endpoints = this.#directory.all().flatMap(upstream => upstream.endpoints.all)
+    const endpoints = this.#upstreams.all().flatMap(upstream => upstream.endpoints.all)
     const stats = endpoints.map(({ origin, pool }) => [origin, pool.stats] as const)
     return Object.fromEntries(stats.filter(([, of]) => of !== undefined))
   }
 
-  #dispatch(asked: Asked, handler: Dispatcher.DispatchHandler): boolean {
+  #dispatch(asked: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     if (typeof asked !== 'object' || (asked as unknown) === null) throw new errors.InvalidArgumentError('opts must be an object.')
     if ('dispatcher' in asked && asked.dispatcher) {
       throw new errors.InvalidArgumentError('opts.dispatcher is not supported by instance methods.')
@@ -68,31 +68,31 @@ export class Desk {
     if (this.destroyed) throw new errors.ClientDestroyedError()
     if (this.closed) throw new errors.ClientClosedError()
     // An origin that is known as it is written needs no parsing.
-    const known = typeof asked.origin === 'string' ? this.#directory.known(asked.origin) : undefined
+    const known = typeof asked.origin === 'string' ? this.#upstreams.known(asked.origin) : undefined
     const origin = known === undefined ? originOf(asked) : String(asked.origin)
-    checkAsked(asked, handler)
-    const upstream = known ?? this.#directory.at(origin, asked.method, pathOf(asked))
-    if (!this.#sender.isOpen(upstream)) throw this.#sender.draining(upstream, pathOf(asked), asked.method)
+    checkDispatchOptions(asked, handler)
+    const upstream = known ?? this.#upstreams.at(origin, asked.method, pathOf(asked))
+    if (!this.#upstreams.isOpen(upstream)) throw this.#upstreams.refuseDraining(upstream, asked.method, pathOf(asked))
     const { retry, breaker, limit } = upstream.policy
     if (retry === false && breaker === false && limit === false) return this.#pass(upstream, origin, asked, handler)
-    const relayed = new Relay(asked, handler, this.#gone)
+    const relayed = new RelayedRequest(asked, handler, this.#gone)
     this.#underWay.add(relayed)
-    return relay(upstream, relayed)
+    return sendRelayed(this.#send, upstream, relayed)
   }
 
   /** With all protections off there is nothing between the caller and the connections. */
-  #pass(upstream: Upstream, origin: string, asked: Asked, handler: Dispatcher.DispatchHandler): boolean {
+  #pass(upstream: Upstream, origin: string, asked: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const { endpoints: { all }, policy } = upstream
     const endpoint = (all.find(one => one.origin === origin) ?? all[0]) as Endpoint
     const now = this.#env.clock.now()
-    const passage = new Passage(handler, gone => {
+    const passage = new PassthroughHandler(handler, gone => {
       upstream.ended()
       this.#gone(gone)
     })
     upstream.began(now)
     this.#underWay.add(passage)
     try {
-      return endpoint.pool.pass(asked, passage, policy.headers, now)
+      return endpoint.pool.passthrough(asked, passage, policy.headers, now)
     } catch (error) {
       // The caller's factory threw.
       passage.onResponseError(null, error as Error)
@@ -109,7 +109,7 @@ export class Desk {
 }
 
 /** The origin as the URL standard writes it. @throws what undici throws: an InvalidArgumentError, or what `new URL()` does. */
-function originOf({ origin }: Asked): string {
+function originOf({ origin }: DispatchOptions): string {
   if (!(origin instanceof URL) && (typeof origin !== 'string' || origin === '')) {
     throw new errors.InvalidArgumentError('opts.origin must be a non-empty string or URL.')
   }

@@ -1,4 +1,4 @@
-import type { Desk } from './core.ts'
+import type { DispatcherCore } from './core.ts'
 import { CONNECTION_EVENTS, type ConnectionEvents, type ConnectionListener } from '../../transport/connection-events.ts'
 import { Dispatcher } from '../../transport/undici.ts'
 
@@ -13,28 +13,28 @@ import { Dispatcher } from '../../transport/undici.ts'
  */
 export class ClientDispatcher extends Dispatcher {
   /** @internal */
-  readonly desk: Desk
+  readonly core: DispatcherCore
 
   /** @internal */
-  constructor(desk: Desk, events: ConnectionEvents) {
+  constructor(desk: DispatcherCore, events: ConnectionEvents) {
     super()
-    this.desk = desk
+    this.core = desk
     for (const event of CONNECTION_EVENTS) forward(this, event, events)
   }
 
   /** Whether it takes no new requests. */
   get closed(): boolean {
-    return this.desk.closed
+    return this.core.closed
   }
 
   /** Whether it has ended all it had. */
   get destroyed(): boolean {
-    return this.desk.destroyed
+    return this.core.destroyed
   }
 
   /** undici's numbers of the connections of each origin the client has connections to. */
   get stats(): Record<string, unknown> {
-    return this.desk.stats()
+    return this.core.stats()
   }
 
   /**
@@ -42,14 +42,14 @@ export class ClientDispatcher extends Dispatcher {
    * pool says so; otherwise true, as it is the limit that queues.
    */
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    return this.desk.dispatch(options, handler)
+    return this.core.dispatch(options, handler)
   }
 
   /** Takes no new requests and waits for its own to end. The client and its connections stay. */
   override close(): Promise<void>
   override close(callback: () => void): void
   override close(callback?: () => void): Promise<void> | undefined {
-    return calledBack(this.desk.close(), callback)
+    return calledBack(this.core.close(), callback)
   }
 
   /** Ends its own requests now, with this error or undici's ClientDestroyedError. The client and its connections stay. */
@@ -57,8 +57,8 @@ export class ClientDispatcher extends Dispatcher {
   override destroy(callback: () => void): void
   override destroy(error: Error | null, callback: () => void): void
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | undefined {
-    if (typeof error === 'function') return calledBack(this.desk.destroy(null), error)
-    return calledBack(this.desk.destroy(error ?? null), callback)
+    if (typeof error === 'function') return calledBack(this.core.destroy(null), error)
+    return calledBack(this.core.destroy(error ?? null), callback)
   }
 }
 

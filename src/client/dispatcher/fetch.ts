@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { fieldOf, type Asked } from '../../transport/dispatch-options.ts'
+import { fieldOf, type DispatchOptions } from '../../transport/dispatch-options.ts'
 import { Dispatcher1Wrapper, fetch as ownFetch, type Dispatcher } from '../../transport/undici.ts'
 
 /** The host's own, as they are when this is loaded: what replaces them later may well be made of ours. */
@@ -14,10 +14,10 @@ const host = {
 const MOST_KEPT = 1_048_576
 
 /** An object whose properties are its own, so that it can be copied. */
-const isPlain = (init: object): boolean => [Object.prototype, null].includes(Object.getPrototypeOf(init) as object | null)
+const isPlainObject = (init: object): boolean => [Object.prototype, null].includes(Object.getPrototypeOf(init) as object | null)
 
 /** Whether a body is a stream only because fetch makes one of each: its length is known, as it is all there. */
-const isWhole = ({ body, headers }: Asked): boolean =>
+const isWhole = ({ body, headers }: DispatchOptions): boolean =>
   typeof body === 'object' && body !== null && Symbol.asyncIterator in body
   && Number(fieldOf(headers, 'content-length')) <= MOST_KEPT
 
@@ -49,7 +49,7 @@ export const fetchOver = (dispatcher: Dispatcher): typeof fetch => {
   return async (input, init) => {
     // Options of a class would lose what hangs on their prototype.
     const { fetch, Request } = host
-    const isCopied = init === undefined || isPlain(init) || Request === undefined
+    const isCopied = init === undefined || isPlainObject(init) || Request === undefined
     const [what, how] = isCopied ? [input, init] : [new Request(input, init), undefined]
     return fetch(what, { ...how, dispatcher: over } as object)
   }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
+import type { Dispatcher } from '../../transport/undici.ts'
 import type { UnderWay } from '../../transport/relay.ts'
 
 type Handler = Dispatcher.DispatchHandler
@@ -7,7 +7,7 @@ type Controller = Dispatcher.DispatchController
 type Fields = Parameters<NonNullable<Handler['onResponseStart']>>[2]
 
 /** A caller's handler as it is, watched for its end: what all of a dispatcher's protections switched off leaves. */
-export class Passage implements Handler, UnderWay {
+export class PassthroughHandler implements Handler, UnderWay {
   readonly #handler: Handler
   readonly #gone: () => void
   #controller: Controller | undefined
@@ -15,7 +15,7 @@ export class Passage implements Handler, UnderWay {
   #destroyed: Error | undefined
 
   /** @param gone - runs when it is over, before the caller is told. */
-  constructor(handler: Handler, gone: (passage: Passage) => void) {
+  constructor(handler: Handler, gone: (passage: PassthroughHandler) => void) {
     this.#handler = handler
     this.#gone = () => { gone(this) }
   }

@@ -5,12 +5,11 @@ import { DeadlineExceededError, RejectedError, StatusError, UpstreamError, type 
 import { channels } from '../../events.ts'
 import type { Layer, Send } from '../../call/layer.ts'
 import type { RetryPolicy } from '../../options/options.ts'
-import { partsOf } from '../../upstream/of-call.ts'
+import { upstreamOf } from '../../upstream/of-call.ts'
 import { backoff } from './backoff.ts'
-import { failed } from '../../outcome/verdict2.ts'
+import { failed, type Sent } from '../../outcome/verdict.ts'
 import type { Reply } from '../../outcome/reply.ts'
-import { Failed, orThrow, settled, type Settle } from '../../call/completion.ts'
-import type { Sent } from '../../outcome/verdict.ts'
+import { Failed, orThrow, onSettle, type Settle } from '../../call/completion.ts'
 
 /**
  * Tries again: while the call may be repeated, it fits the deadline, the circuit lets it and the budget pays. p-retry
@@ -21,14 +20,14 @@ import type { Sent } from '../../outcome/verdict.ts'
  */
 export const retry = (env: Env): Layer => next => {
   const settle: Settle = (call, reply, error) => {
-    const policy = call.terms.retry
+    const policy = call.settings.retry
     if (policy === false) return undefined
     const failure = reply === undefined ? error : failureOf(reply, call, policy)
     if (isRetryable(failure)) return again(failure, { env, next, call, policy })
-    if (reply !== undefined && !failed(reply.verdict)) partsOf(call).budget.deposit(0)
+    if (reply !== undefined && !failed(reply.verdict)) upstreamOf(call).budget.deposit(0)
     return undefined
   }
-  return call => (call.terms.retry === false ? next(call) : settled(next(call), call, settle))
+  return call => (call.settings.retry === false ? next(call) : onSettle(next(call), call, settle))
 }
 
 /** A call that has failed at its first attempt, and who is to make the next. */
@@ -56,7 +55,7 @@ const isRetryable = (error: unknown): error is UpstreamError =>
 
 /** Whether a call may be sent again after this failure. */
 const isRepeatable = (error: UpstreamError, call: Call): boolean =>
-  call.replayable && (call.terms.idempotent || error.sent === 'never')
+  call.replayable && (call.settings.idempotent || error.sent === 'never')
 
 /** Goes on after the first failure; where there can be no second attempt, p-retry has nothing to count. */
 function again(first: UpstreamError, failing: Failing): Promise<Reply> | Reply | Failed {
@@ -67,7 +66,7 @@ function again(first: UpstreamError, failing: Failing): Promise<Reply> | Reply |
 /** Every attempt after the first, and what becomes of the call. */
 async function attempts(first: UpstreamError, failing: Failing): Promise<Reply> {
   const { env, next, call, policy } = failing
-  const { budget } = partsOf(call)
+  const { budget } = upstreamOf(call)
   let last = first
   let stopped: StopReason | undefined
   let spent = 0
@@ -128,14 +127,14 @@ function whyStop(error: UpstreamError, wait: number, { env, call }: Failing): St
   if (!isRepeatable(error, call)) return 'not repeatable'
   const now = env.clock.now()
   if (now + wait + call.usualLatency > call.deadlineAt) return 'deadline'
-  return partsOf(call).endpoints.opensIn(now) > wait ? 'circuit open' : undefined
+  return upstreamOf(call).endpoints.opensIn(now) > wait ? 'circuit open' : undefined
 }
 
 /** Waits on our clock; rejects at once with the reason when the call is ended meanwhile. */
 function pause(wait: number, { env, call }: Failing): Promise<void> {
   const { trace } = call
-  const { resting } = partsOf(call)
-  resting.add(call)
+  const { backingOff } = upstreamOf(call)
+  backingOff.add(call)
   trace.mark(`back-off of ${Math.round(wait)} ms`, env.clock.now())
   if (channels.retry.hasSubscribers) {
     const { client = '' } = env
@@ -145,13 +144,13 @@ function pause(wait: number, { env, call }: Failing): Promise<void> {
   call.phase = 'back-off'
   return new Promise((resolve, reject) => {
     const timer = env.clock.after(wait, () => {
-      resting.delete(call)
+      backingOff.delete(call)
       call.waitFor(undefined)
       resolve()
     })
     call.waitFor({
       stop: reason => {
-        resting.delete(call)
+        backingOff.delete(call)
         timer.cancel()
         reject(reason)
       },

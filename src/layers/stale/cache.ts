@@ -1,3 +1,4 @@
+import { HOP_BY_HOP } from '../../http/headers.ts'
 import { LRUCache } from 'lru-cache'
 import type { Lifetime } from '../../http/freshness.ts'
 import { copyOfHeaders, Reply, type ReplyHeaders } from '../../outcome/reply.ts'
@@ -31,8 +32,6 @@ export interface Found {
   readonly reply: () => Reply
 }
 
-/** Fields about a connection, which is gone (RFC 9111 §3.1). */
-const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']
 /** What an entry takes besides its texts and its body: objects, a place in the cache and in the index. */
 const OVERHEAD = 1_024
 
@@ -40,7 +39,7 @@ const OVERHEAD = 1_024
  * The last good replies of all upstreams of a client, bounded in bytes together: those used longest ago make room. They
  * outlive an upstream that is forgotten for being idle, as its outage may come later.
  */
-export class LastGood {
+export class StaleCache {
   readonly #cache: LRUCache<string, Entry>
   /** The keys of each resource, for what changes it makes all of them out of date. */
   readonly #byUri = new Map<string, Set<string>>()
@@ -59,6 +58,7 @@ export class LastGood {
   /** Keeps a reply, in place of the one before. One that is larger than the whole cache is not kept. */
   put(key: string, uri: string, reply: Reply, lifetime: Lifetime, bornAt: number, kept: Kept): void {
     const headers = copyOfHeaders(reply.headers)
+    // The connection is gone, and with it what was said about it (RFC 9111 §3.1).
     for (const name of HOP_BY_HOP) Reflect.deleteProperty(headers, name)
     const bytes = reply.bytes()
     // Memory of its own: a chunk off the wire may be a small part of something large.

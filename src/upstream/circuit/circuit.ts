@@ -3,12 +3,11 @@ import CircuitBreaker from 'opossum'
 import type { CircuitState } from '../../outcome/circuit-state.ts'
 import type { Env } from '../../clock.ts'
 import type { BreakerPolicy } from '../../options/options.ts'
-import { Hold } from './hold.ts'
+import { RetryAfterHold } from './hold.ts'
 import { Ramp } from './ramp.ts'
 import { trip, type Runs } from './trip.ts'
-import { failed } from '../../outcome/verdict2.ts'
+import { failed, type Verdict } from '../../outcome/verdict.ts'
 import { Window } from './window.ts'
-import type { Verdict } from '../../outcome/verdict.ts'
 
 /**
  * Leave to make one attempt: the generation it belongs to, negative if it is a probe; 0 is a refusal. A plain number,
@@ -63,7 +62,7 @@ export class Circuit implements Runs {
   #refused = 0
   #probing = 0
   #probed = 0
-  readonly #hold = new Hold()
+  readonly #hold = new RetryAfterHold()
   readonly #ramp = new Ramp()
 
   constructor(policy: BreakerPolicy, env: Env, changed: OnChange) {

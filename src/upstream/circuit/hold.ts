@@ -2,7 +2,7 @@
  * How long calls keep away because the upstream asked for it (Retry-After). If calls that were in flight go on coming back well
  * meanwhile, it asked for less, and not for nothing at all: then it is over, and less is the limit's matter.
  */
-export class Hold {
+export class RetryAfterHold {
   #until = 0
   #served = 0
 

@@ -2,7 +2,7 @@ import type { Call } from '../../call/call.ts'
 import type { Circuit } from '../circuit/circuit.ts'
 import type { Env } from '../../clock.ts'
 import { CircuitOpenError } from '../../outcome/errors.ts'
-import { Latency } from '../latency/ewma.ts'
+import { Ewma } from '../latency/ewma.ts'
 import type { Pool } from '../../transport/pool.ts'
 import type { Trace } from '../../outcome/trace.ts'
 
@@ -10,7 +10,7 @@ import type { Trace } from '../../outcome/trace.ts'
 export class Endpoint {
   readonly origin: string
   readonly pool: Pool
-  readonly latency: Latency = new Latency()
+  readonly latency: Ewma = new Ewma()
   /** Undefined while the breaker is switched off. */
   circuit: Circuit | undefined
   /** Attempts in flight. */

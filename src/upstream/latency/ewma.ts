@@ -5,7 +5,7 @@ export const averaged = (average: number, value: number, weight: number): number
   average === 0 ? value : average + weight * (value - average)
 
 /** The usual latency of an endpoint: an exponentially weighted moving average of its healthy replies, in ms. */
-export class Latency {
+export class Ewma {
   #average = 0
 
   /** The usual latency in ms; 0 while nothing is known. */

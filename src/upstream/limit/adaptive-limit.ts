@@ -1,5 +1,5 @@
 import { averaged } from '../latency/ewma.ts'
-import { UsualLatency, type Use } from './baseline-latency.ts'
+import { BaselineLatency, type Use } from './baseline-latency.ts'
 
 /** What an attempt tells about the upstream's capacity; nobody keeps it, so one does for all. */
 export interface Sample {
@@ -50,7 +50,7 @@ const HEADROOM = 1.5
 export class AdaptiveLimit {
   #max: number
   #limit: number
-  readonly #usual = new UsualLatency()
+  readonly #usual = new BaselineLatency()
   /** The latency of the last few good replies. */
   #recent = 0
   #shrunkAt = -Infinity

@@ -22,7 +22,7 @@ export type Use = 'little' | 'some' | 'all'
  * for a moment less is sent than the good replies need, as BBR does to find the round trip without a queue (Cardwell et al., CACM
  * 2017). If replies take less time then, the queue was ours.
  */
-export class UsualLatency {
+export class BaselineLatency {
   /** The usual latency in ms; 0 while nothing is known. */
   value = 0
   /** Whether less is to be sent now, as it is being measured. */

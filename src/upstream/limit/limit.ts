@@ -1,6 +1,6 @@
 import type { LimitPolicy, Priority } from '../../options/options.ts'
 import { AdaptiveLimit, type Sample } from './adaptive-limit.ts'
-import { Latency } from '../latency/ewma.ts'
+import { Ewma } from '../latency/ewma.ts'
 import { Permits, type Door } from './permits.ts'
 
 /** A queue that has not been empty for so long, in ms, or for so many times the usual latency, is no burst. */
@@ -13,7 +13,7 @@ const DOUBLINGS = 10
 export class Limit {
   readonly permits: Permits
   /** How long permits have been held lately. */
-  readonly #held = new Latency()
+  readonly #held = new Ewma()
   #adaptive: AdaptiveLimit | undefined
   /** Until when the upstream is on its way back, unless those who waited for it are through before, or it has had enough. */
   #returnsUntil = -Infinity

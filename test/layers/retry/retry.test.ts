@@ -13,7 +13,7 @@ import type { RetryOptions, UpstreamOptions } from '../../../src/options/options
 import { Budget } from '../../../src/upstream/retry-budget.ts'
 import { retryAfter } from '../../../src/http/retry-after.ts'
 import type { Reply } from '../../../src/outcome/reply.ts'
-import { Resting } from '../../../src/call/backing-off.ts'
+import { BackingOff } from '../../../src/call/backing-off.ts'
 import {
   budgetPolicy, callAt, exhausted, judged, outcome, refused, reset, streaming, type CallSetup,
 } from '../../support/calls.ts'
@@ -36,13 +36,13 @@ const begin = (setup: Setup = {}) => {
   const inner = scripted()
   const budget = new Budget(budgetPolicy(setup.retry?.budget))
   const gate = { opensIn: 0 }
-  const resting = new Resting()
+  const backingOff = new BackingOff()
   const send = retry(env)(call => {
     call.trace.attempts++
     return inner.send(call)
   })
   const options = { ...setup.options, ...(setup.retry === undefined ? {} : { retry: setup.retry }) }
-  const parts = { budget, resting, endpoints: { opensIn: () => gate.opensIn } }
+  const parts = { budget, backingOff, endpoints: { opensIn: () => gate.opensIn } }
   const make = (): Call => callAt(env, { options, parts, ...setup.call })
   const call = make()
   const seen = outcome(send(call))
@@ -54,7 +54,7 @@ const begin = (setup: Setup = {}) => {
     await settle()
     return received
   }
-  return { env, inner, budget, gate, resting, call, make, send, seen, answer }
+  return { env, inner, budget, gate, backingOff, call, make, send, seen, answer }
 }
 
 /** Says that no attempt follows, ever. */
@@ -384,11 +384,11 @@ suite('it stops, with the last real failure and the reason:', () => {
     const made = begin()
     let last: unknown
     await made.answer(call => last = reset(call))
-    deepEqual(made.resting.all(), [made.call])
+    deepEqual(made.backingOff.all(), [made.call])
     made.call.interrupt(new DrainingError(made.call.trace))
     await settle()
     equal(made.seen.error, last)
-    deepEqual([(last as UpstreamError).stopped, made.resting.size, made.env.clock.pending], ['draining', 0, 0])
+    deepEqual([(last as UpstreamError).stopped, made.backingOff.size, made.env.clock.pending], ['draining', 0, 0])
     await over(made)
   })
 
@@ -505,7 +505,7 @@ suite('the caller\'s abort during back-off', () => {
       await settle()
       deepEqual([made.seen.settled, made.seen.error], [1, reason])
       equal(made.env.clock.pending, 0)
-      equal(made.resting.size, 0)
+      equal(made.backingOff.size, 0)
       await over(made)
     })
   }

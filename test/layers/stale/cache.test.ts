@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { LastGood } from '../../../src/layers/stale/cache.ts'
+import { StaleCache } from '../../../src/layers/stale/cache.ts'
 import { Reply } from '../../../src/outcome/reply.ts'
 
 const lifetime = { fresh: 0, usable: 100 }
@@ -16,7 +16,7 @@ test('the cache keeps to its bounds, finds only what was put under the same key,
     { weight: 2, arbitrary: fc.record({ wait: fc.nat(60) }) },
   )
   fc.assert(fc.property(fc.integer({ min: 2_000, max: 12_000 }), fc.array(step, { maxLength: 120 }), (maxSize, steps) => {
-    const lastGood = new LastGood(maxSize)
+    const lastGood = new StaleCache(maxSize)
     const kept = none()
     const last = new Map<string, { body: string; bornAt: number }>()
     let [now, count] = [0, 0]
@@ -50,14 +50,14 @@ test('the cache keeps to its bounds, finds only what was put under the same key,
 })
 
 test('small replies are bounded in number, too: each counts for what it takes besides its body', () => {
-  const lastGood = new LastGood(100_000)
+  const lastGood = new StaleCache(100_000)
   const kept = none()
   for (let put = 0; put < 10_000; put++) lastGood.put(`k${put}`, `u /${put}`, new Reply(204, {}), lifetime, 0, kept)
   ok(kept.entries > 50 && kept.entries < 100, `${kept.entries} entries`)
 })
 
 test('what was used longest ago makes room', () => {
-  const lastGood = new LastGood(5_000)
+  const lastGood = new StaleCache(5_000)
   for (const key of ['a', 'b', 'c', 'd']) lastGood.put(key, key, new Reply(204, {}), lifetime, 0, none())
   lastGood.find('a', 0)
   lastGood.put('e', 'e', new Reply(204, {}), lifetime, 0, none())
@@ -65,14 +65,14 @@ test('what was used longest ago makes room', () => {
 })
 
 test('one that is larger than all of the cache takes away the one before, and nothing else', () => {
-  const lastGood = new LastGood(5_000)
+  const lastGood = new StaleCache(5_000)
   for (const key of ['a', 'b']) lastGood.put(key, key, new Reply(204, {}), lifetime, 0, none())
   lastGood.put('a', 'a', new Reply(200, {}, Buffer.alloc(5_000)), lifetime, 0, none())
   deepEqual(['a', 'b'].map(key => lastGood.find(key, 0) !== undefined), [false, true])
 })
 
 test('nobody can change what is kept', () => {
-  const lastGood = new LastGood(100_000)
+  const lastGood = new StaleCache(100_000)
   const headers = { 'x-list': ['1', '2'], 'x-one': '1', 'connection': 'close', 'keep-alive': 'timeout=5' }
   const original = new Reply(200, headers, Buffer.from('good'))
   lastGood.put('k', 'u', original, lifetime, 0, none())

@@ -1,10 +1,10 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { Hold } from '../../../src/upstream/circuit/hold.ts'
+import { RetryAfterHold } from '../../../src/upstream/circuit/hold.ts'
 
 suite('a hold of calls', () => {
   test('lasts as long as the longest that was asked for', () => {
-    const hold = new Hold()
+    const hold = new RetryAfterHold()
     equal(hold.isActive(0), false)
     hold.begin(1_000, 500)
     hold.begin(100, 600)
@@ -12,7 +12,7 @@ suite('a hold of calls', () => {
   })
 
   test('ends with the last of enough calls that come back well in it', () => {
-    const hold = new Hold()
+    const hold = new RetryAfterHold()
     hold.served(1, 0)
     hold.begin(1_000, 0)
     hold.served(2, 10)
@@ -22,7 +22,7 @@ suite('a hold of calls', () => {
   })
 
   test('counts anew when it begins anew, but not when it goes on', () => {
-    const hold = new Hold()
+    const hold = new RetryAfterHold()
     hold.begin(1_000, 0)
     hold.served(2, 10)
     hold.begin(1_000, 2_000)

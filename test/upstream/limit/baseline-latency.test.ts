@@ -1,12 +1,12 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { UsualLatency, type Use } from '../../../src/upstream/limit/baseline-latency.ts'
+import { BaselineLatency, type Use } from '../../../src/upstream/limit/baseline-latency.ts'
 import { seededRandom } from '../../support/clock.ts'
 
 const SPAN = 500
 
 /** Replies of one span, a ms apart, and its end. */
-function span(usual: UsualLatency, from: number, latency: number | (() => number), use: Use = 'some', replies = 100): number {
+function span(usual: BaselineLatency, from: number, latency: number | (() => number), use: Use = 'some', replies = 100): number {
   for (let n = 0; n < replies; n++) usual.record(typeof latency === 'number' ? latency : latency(), from + n)
   usual.endSpan(use, from + SPAN)
   return from + SPAN
@@ -17,7 +17,7 @@ const varying = (mean: number, random = seededRandom(5)) => () => -Math.log(1 - 
 
 suite('the usual latency of an upstream', () => {
   test('is the least of the first few replies, which no queue has met yet', () => {
-    const usual = new UsualLatency()
+    const usual = new BaselineLatency()
     equal(usual.value, 0)
     const seen = [40, 20, 30, 25, 90, 80].map((latency, n) => {
       usual.record(latency, n)
@@ -27,7 +27,7 @@ suite('the usual latency of an upstream', () => {
   })
 
   test('falls at once to a mean that is lower', () => {
-    const usual = new UsualLatency()
+    const usual = new BaselineLatency()
     span(usual, span(usual, 0, 50), 20)
     equal(usual.value, 20)
   })
@@ -35,7 +35,7 @@ suite('the usual latency of an upstream', () => {
   const rises: [use: Use, after: number][] = [['little', 1.25], ['some', 1.05], ['all', 1.05]]
   for (const [use, rise] of rises) {
     test(`rises by and by to one that is higher: ${rise} times with ${use} of the limit in use`, () => {
-      const usual = new UsualLatency()
+      const usual = new BaselineLatency()
       let now = span(usual, 0, 20)
       now = span(usual, now, 60, use)
       equal(usual.value, 20 * rise)
@@ -45,7 +45,7 @@ suite('the usual latency of an upstream', () => {
   }
 
   test('is the mean of latencies that vary, though the first was a lucky one', () => {
-    const usual = new UsualLatency()
+    const usual = new BaselineLatency()
     const latency = varying(20)
     usual.record(0.2, 0)
     let now = 0
@@ -54,7 +54,7 @@ suite('the usual latency of an upstream', () => {
   })
 
   test('does not hear of too few replies; they are added to those of the next span', () => {
-    const usual = new UsualLatency()
+    const usual = new BaselineLatency()
     let now = span(usual, 0, 20)
     now = span(usual, now, 10, 'some', 7)
     equal(usual.value, 20)
@@ -63,8 +63,8 @@ suite('the usual latency of an upstream', () => {
   })
 
   suite('that has risen while the limit holds calls back', () => {
-    const risen = (use: Use = 'all'): { usual: UsualLatency; now: number } => {
-      const usual = new UsualLatency()
+    const risen = (use: Use = 'all'): { usual: BaselineLatency; now: number } => {
+      const usual = new BaselineLatency()
       let now = span(usual, 0, 20)
       for (let n = 0; n < 8; n++) now = span(usual, now, 100, use)
       return { usual, now }
