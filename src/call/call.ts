@@ -5,6 +5,7 @@ import type { HeaderFields } from '../http/headers.ts'
 import type { Policy } from '../options/options.ts'
 import type { Trace } from '../outcome/trace.ts'
 import type { Phase } from '../outcome/upstream-error.ts'
+import type { Sent } from '../outcome/verdict.ts'
 import type { CallSettings } from './settings.ts'
 
 /** Everything a {@link Call} is made from. */
@@ -45,8 +46,6 @@ export class Call {
   readonly signal: AbortSignal | undefined
   /** The other side of a call whose response is handed through as it comes, instead of being made a reply's body. */
   readonly relay: object | undefined
-  /** When it must have ended. */
-  readonly deadlineAt: number
 
   // -- written by layers --
   phase: Phase = 'queue'
@@ -60,15 +59,25 @@ export class Call {
   attemptTimer: Timer | undefined = undefined
   /** Which of the call's attempts it is at: 1 is the first. */
   attempt = 0
+  /** When it must have ended. Time in which an upload is waited for may move it. */
+  deadlineAt: number
   /** When the attempt in flight began, and how long the endpoint usually takes, in ms. */
   attemptAt = 0
   usualLatency = 0
+  /** When the upstream's turn began: with the attempt, or when the caller last gave a part of its body. */
+  turnAt = 0
+  /** How long the upstream took to the headers of the reply, in ms; undefined while the caller's upload went on. */
+  headersLatency: number | undefined = undefined
+  /** Its permit: none, held, or given back while it waits for its caller. */
+  permit: 'none' | 'held' | 'lent' = 'none'
   /** Header fields that listeners have added to the attempt in flight. */
   added: HeaderFields | undefined = undefined
   /** ms spent waiting for a permit. */
   queued = 0
   /** The endpoint of its attempt; a retry avoids the last one if it can. */
   endpoint: object | undefined = undefined
+  /** Whether an attempt of it has been given a connection. */
+  wasOnWire = false
   /** Whether the one free replay of a stale connection has been used. */
   replayed = false
   /** Set once the call has been ended from outside: by its deadline or by the caller. */
@@ -77,8 +86,10 @@ export class Call {
   reason: unknown = undefined
   /** Its time limit. */
   deadlineTimer: Timer | undefined = undefined
-  /** What its attempt has on the wire; only `sent.ts` knows what that is. */
+  /** What its attempt has on the wire; only `completion.ts` knows what that is. */
   completion: object | undefined = undefined
+  /** Runs when a body that comes from the caller as it is sent has gone. */
+  onBodySent: (() => void) | undefined = undefined
   #waitsFor: Stoppable | undefined = undefined
   #onOver: (() => void) | undefined = undefined
   #twin: Call | undefined = undefined
@@ -108,6 +119,11 @@ export class Call {
 
   get startedAt(): number {
     return this.trace.startedAt
+  }
+
+  /** Whether the upstream can have seen it. */
+  get sent(): Sent {
+    return this.wasOnWire || this.#twin?.wasOnWire === true ? 'maybe' : 'never'
   }
 
   /**

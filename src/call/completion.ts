@@ -1,5 +1,6 @@
 import type { Call } from './call.ts'
 import type { Reply } from '../outcome/reply.ts'
+import type { Phase } from '../outcome/upstream-error.ts'
 
 /** Runs when the headers of the reply to a call are there. */
 export type Replied = (call: Call, reply: Reply) => void
@@ -11,9 +12,12 @@ export type Ended = (call: Call, reply: Reply | undefined, error?: unknown) => v
  */
 export type Settle = (call: Call, reply: Reply | undefined, error: unknown) => Reply | Promise<Reply> | Failed | undefined
 
-/** How long an attempt took, in ms: to its headers if the body is streamed, which takes as long as its reader. */
-export const latencyOf = (call: Call, reply: Reply | undefined, now: number): number =>
-  call.settings.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
+/**
+ * How long the upstream took for an attempt, in ms: to the headers if the body is streamed, which takes as long as its reader;
+ * and without the time in which the caller's body was waited for. Undefined if the upstream's share can't be told.
+ */
+export const latencyOf = (call: Call, reply: Reply | undefined, now: number): number | undefined =>
+  call.settings.streamed && reply !== undefined ? call.headersLatency : now - call.turnAt
 
 /** An error as an outcome. It is handed on, not thrown, as throwing costs more than all the rest of a failing call. */
 export class Failed {
@@ -61,6 +65,16 @@ export class Completion {
     this.#reject = rejecting
     this.call = call
     call.completion = this
+  }
+
+  /** Whether it waits for its caller: for more of the request's body, or for the reply's to be read. */
+  get waitsForCaller(): boolean {
+    return false
+  }
+
+  /** Whether a body that comes from the caller is still being sent. */
+  get isUploading(): boolean {
+    return false
   }
 
   /** Runs `replied` at the response's headers. */
@@ -160,6 +174,23 @@ export const orThrow = (outcome: Reply | Promise<Reply> | Failed): Reply | Promi
 const completionOf = (sent: Promise<Reply>, call: Call): Completion | undefined => {
   const exchange = call.completion as Completion | undefined
   return exchange?.promise === sent ? exchange : undefined
+}
+
+/** Whether a call waits for its caller at this moment: what time passes is none of the upstream's. */
+export const waitsForCaller = (call: Call): boolean => (call.completion as Completion | undefined)?.waitsForCaller === true
+
+/** Whether the caller's body is still on its way. */
+export const isUploading = (call: Call): boolean => (call.completion as Completion | undefined)?.isUploading === true
+
+/** What a call waits for at this moment. */
+export const phaseOf = (call: Call): Phase => (waitsForCaller(call) ? 'caller' : call.phase)
+
+/**
+ * How much longer, in ms, a time limit goes on when it has passed in an upload: it counts from when the caller last gave a part of
+ * its body. 0 or less if it is over.
+ */
+export function uploadTime(call: Call, limit: number, now: number): number {
+  return isUploading(call) && waitsForCaller(call) ? limit : call.turnAt + limit - now
 }
 
 /** Runs `replied` when the reply is there, before anybody else sees it. */

@@ -1,5 +1,5 @@
 import { SUPERSEDED, type Call } from '../call/call.ts'
-import { wallClock, type Env } from '../clock.ts'
+import { wallClock, type Env, type Timer } from '../clock.ts'
 import type { Endpoint } from '../upstream/endpoints/endpoint.ts'
 import { AttemptTimeoutError, codeOf, ConnectionError, UpstreamError } from '../outcome/errors.ts'
 import { channels } from '../events.ts'
@@ -10,7 +10,9 @@ import { endpointOf } from '../upstream/of-call.ts'
 import { retryAfter } from '../http/retry-after.ts'
 import { verdictOfStatus, verdictOfTimeout } from '../outcome/verdict.ts'
 import type { Reply } from '../outcome/reply.ts'
-import { onEnd, onReply, latencyOf, rejected, type Ended, type Replied } from '../call/completion.ts'
+import {
+  isUploading, latencyOf, onEnd, onReply, phaseOf, rejected, uploadTime, type Ended, type Replied,
+} from '../call/completion.ts'
 
 /**
  * One try on the wire: counts it, gives it its own time limit, and says what the outcome proves. The limit covers a
@@ -20,7 +22,9 @@ export const attempt = (env: Env): Layer => next => {
   const { clock } = env
   const replied: Replied = (call, reply) => {
     call.attemptTimer?.cancel()
-    judge(reply, call, clock.now() - call.attemptAt)
+    const now = clock.now()
+    call.headersLatency = isUploading(call) ? undefined : now - call.turnAt
+    judge(reply, call, now - call.attemptAt)
   }
   const ended: Ended = (call, reply, error) => {
     const endpoint = endpointOf(call)
@@ -37,15 +41,13 @@ export const attempt = (env: Env): Layer => next => {
     if (call.cancelled) return rejected(call.reason)
     const endpoint = endpointOf(call)
     call.attempt = ++call.trace.attempts
-    call.attemptAt = call.at
+    call.attemptAt = call.turnAt = call.at
     call.usualLatency = endpoint.latency.usual
     endpoint.inFlight++
     call.added = channels.attemptStart.hasSubscribers ? announce(call, endpoint, env) : undefined
     const timeout = timeoutOf(call)
     // The deadline's own timer does for an attempt that may take all that is left.
-    call.attemptTimer = call.at + timeout < call.deadlineAt
-      ? clock.after(timeout, () => { call.interrupt(tookTooLong(call, timeout, env)) })
-      : undefined
+    call.attemptTimer = call.at + timeout < call.deadlineAt ? arm(call, timeout, timeout, env) : undefined
     return onEnd(onReply(next(call), call, replied), call, ended)
   }
 }
@@ -56,7 +58,8 @@ const timeoutOf = ({ admission, settings: { attemptTimeout, policy: { breaker } 
 
 /** Takes in how long a healthy reply took, unless this process stood still meanwhile; how long a stream is says nothing. */
 function learn(call: Call, reply: Reply | undefined, now: number, stalled: boolean): void {
-  if (reply?.verdict === 'healthy' && !stalled) endpointOf(call).latency.record(latencyOf(call, reply, now))
+  const latency = reply?.verdict === 'healthy' && !stalled ? latencyOf(call, reply, now) : undefined
+  if (latency !== undefined) endpointOf(call).latency.record(latency)
 }
 
 /** Notes on a reply what it proves and how it came about. */
@@ -72,11 +75,20 @@ function judge(reply: Reply, call: Call, headersAfter: number): void {
   call.trace.mark(event, call.attemptAt + headersAfter)
 }
 
+/** A caller that gets the response as it is may take its time with the request, as with the deadline. */
+function arm(call: Call, ms: number, timeout: number, env: Env): Timer {
+  return env.clock.after(ms, () => {
+    const more = call.relay === undefined ? 0 : uploadTime(call, timeout, env.clock.now())
+    if (more > 0) call.attemptTimer = arm(call, more, timeout, env)
+    else call.interrupt(tookTooLong(call, timeout, env))
+  })
+}
+
 function tookTooLong(call: Call, timeout: number, { clock }: Env): AttemptTimeoutError {
-  const stalled = clock.stalledAt >= call.attemptAt || call.phase === 'caller'
-  const verdict = verdictOfTimeout(clock.now() - call.attemptAt, call.usualLatency, stalled)
-  const sent = call.phase === 'connect' && call.trace.attempts === 1 ? 'never' : 'maybe'
-  return new AttemptTimeoutError(call.trace, timeout, call.phase, sent, verdict)
+  const phase = phaseOf(call)
+  const isOurs = clock.stalledAt >= call.attemptAt || phase === 'caller'
+  const verdict = verdictOfTimeout(clock.now() - call.turnAt, timeout, call.usualLatency, isOurs)
+  return new AttemptTimeoutError(call.trace, timeout, phase, call.sent, verdict)
 }
 
 /** What a person would look for: Node's own code says more than ours. */

@@ -3,7 +3,7 @@ import type { Env } from '../clock.ts'
 import { DeadlineExceededError } from '../outcome/errors.ts'
 import type { Layer } from '../call/layer.ts'
 import { verdictOfTimeout } from '../outcome/verdict.ts'
-import { rejected } from '../call/completion.ts'
+import { phaseOf, rejected, uploadTime } from '../call/completion.ts'
 
 const IN_FLIGHT: ReadonlySet<string> = new Set(['connect', 'headers', 'body'])
 
@@ -14,7 +14,7 @@ const IN_FLIGHT: ReadonlySet<string> = new Set(['connect', 'headers', 'body'])
 export const deadline = (env: Env): Layer => next => call => {
   const { signal } = call
   if (signal?.aborted === true) return rejected(signal.reason)
-  call.deadlineTimer = env.clock.after(call.deadlineAt - call.at, late => { call.cancel(exceeded(call, env, late)) })
+  arm(call, env, call.deadlineAt - call.at)
   if (signal === undefined) return next(call)
   const abort = (): void => {
     call.trace.mark('aborted by the caller', env.clock.now())
@@ -25,13 +25,26 @@ export const deadline = (env: Env): Layer => next => call => {
   return next(call)
 }
 
+/** A caller that gets the response as it is may take its time with the request: the deadline is the upstream's part of it. */
+function arm(call: Call, env: Env, ms: number): void {
+  call.deadlineTimer = env.clock.after(ms, late => {
+    const more = call.relay === undefined ? 0 : uploadTime(call, call.settings.deadline, env.clock.now())
+    if (more <= 0) {
+      call.cancel(exceeded(call, env, late))
+      return
+    }
+    call.deadlineAt = env.clock.now() + more
+    arm(call, env, more)
+  })
+}
+
 function exceeded(call: Call, env: Env, late: number): DeadlineExceededError {
   const now = env.clock.now()
-  const { phase, trace } = call
+  const { trace } = call
+  const phase = phaseOf(call)
   trace.mark(late > 1_000 ? `deadline passed in ${phase}; the event loop was blocked` : `deadline passed in ${phase}`, now)
-  const inFlight = IN_FLIGHT.has(phase)
   const stalled = env.clock.stalledAt >= call.attemptAt
-  const verdict = inFlight ? verdictOfTimeout(now - call.attemptAt, call.usualLatency, stalled) : 'none'
-  const sent = trace.attempts === 0 || (trace.attempts === 1 && phase === 'connect') ? 'never' : 'maybe'
-  return new DeadlineExceededError(trace, call.settings.deadline, phase, sent, verdict)
+  const { settings: { deadline }, usualLatency } = call
+  const verdict = IN_FLIGHT.has(phase) ? verdictOfTimeout(now - call.turnAt, deadline, usualLatency, stalled) : 'none'
+  return new DeadlineExceededError(trace, deadline, phase, call.sent, verdict)
 }

@@ -96,6 +96,11 @@ export interface LimitOptions {
   readonly queue?: number
   /** Longest wait for a permit, in ms. @default the deadline */
   readonly queueTimeout?: number
+  /**
+   * Bodies in transit at most, besides the calls in flight: uploads that their callers send slowly, and streamed replies, whose
+   * permit goes back at their headers. @default 4096
+   */
+  readonly bodies?: number
 }
 
 /** What may be said of TLS: options of node:tls, and the name the certificate must have. */
@@ -360,7 +365,7 @@ export const DEFAULTS: Defaults = {
     probes: 3, probeTimeout: 5_000, probeShare: 0.015, openTime: 1_000, maxOpenTime: 30_000, ramp: 1_000,
     maxHold: 5_000, holdOn429: false,
   },
-  limit: { adaptive: true, max: 256, queue: 1_000 },
+  limit: { adaptive: true, max: 256, queue: 1_000, bodies: 4_096 },
   hedge: { percentile: 0.95, minimumCalls: 100 },
   pool: { connectTimeout: 2_000, idleTimeout: 4_000, maxIdleTimeout: 30_000, maxAge: 300_000, http2: false },
   coalesce: false,
@@ -507,7 +512,7 @@ const PRIORITIES: readonly unknown[] = ['critical', 'normal', 'background'] sati
 const priority: Check = (value, where) => {
   if (!PRIORITIES.includes(value)) refuse(where, value, `one of ${PRIORITIES.join(', ')}`)
 }
-const LIMIT: Shape = { adaptive: boolean, max: positive, queue: count, queueTimeout: ms }
+const LIMIT: Shape = { adaptive: boolean, max: positive, queue: count, queueTimeout: ms, bodies: positive }
 const POOL: Shape = {
   connections: positive, connectTimeout: finiteMs, idleTimeout: finiteMs, maxIdleTimeout: finiteMs, maxAge: finiteMs,
   http2: boolean, tls: record, socketPath: text, factory: callable,

@@ -43,7 +43,7 @@ export class CircuitOpenError extends RejectedError {
 }
 
 /** Which bound a call ran into. */
-export type LimitKind = 'permits' | 'queue' | 'queue timeout' | 'wait' | 'upstreams'
+export type LimitKind = 'permits' | 'queue' | 'queue timeout' | 'wait' | 'bodies' | 'upstreams'
 
 /** There was no permit, and no place to wait for one or no time left to. */
 export class LimitExceededError extends RejectedError {
@@ -65,6 +65,7 @@ export class LimitExceededError extends RejectedError {
       case 'queue': return `all permits are taken and ${this.limit} calls wait already`
       case 'queue timeout': return `no permit within ${round(this.limit)} ms`
       case 'wait': return `a permit is expected in ${round(this.retryAfter ?? Infinity)} ms, too late for this call`
+      case 'bodies': return `${this.limit} bodies are in transit already, sent or read slowly by their callers; raise limit.bodies`
       case 'upstreams': return `all ${this.limit} upstreams are busy or open; raise maxUpstreams`
     }
   }

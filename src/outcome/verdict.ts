@@ -21,12 +21,18 @@ export function verdictOfStatus(status: number, hasRetryAfter: boolean): Verdict
   return 'healthy'
 }
 
+/** Of its time limit, what an endpoint must have had while nothing is known of how long it takes. */
+const ENOUGH = 0.5
+
 /**
- * What it proves that time ran out on an attempt: nothing if the endpoint had less than it usually takes, or if this
- * process's own event loop stood still meanwhile.
+ * What it proves that time ran out on an attempt: nothing if the endpoint had less than it usually takes (half of the limit
+ * while that is unknown), or if this process's own event loop stood still meanwhile.
+ *
+ * @param waited - ms in which it was the endpoint's turn.
+ * @param limit - ms after which time ran out.
  */
-export const verdictOfTimeout = (waited: number, usual: number, stalled: boolean): Verdict =>
-  stalled || waited < usual ? 'none' : 'gateway'
+export const verdictOfTimeout = (waited: number, limit: number, usual: number, stalled: boolean): Verdict =>
+  stalled || waited < (usual > 0 ? usual : ENOUGH * limit) ? 'none' : 'gateway'
 
 /** Whether a verdict speaks against the endpoint. */
 export const failed = (verdict: Verdict): boolean => verdict !== 'healthy' && verdict !== 'none'

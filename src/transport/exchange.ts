@@ -1,4 +1,6 @@
+import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import type { Clock } from '../clock.ts'
 import type { Call, Stoppable } from '../call/call.ts'
 import { ConnectionError, ResponseError } from '../outcome/errors.ts'
 import type { ReplyHeaders } from '../outcome/reply.ts'
@@ -14,6 +16,8 @@ export interface Transport {
   dispatch(call: Call, exchange: Exchange): void
   /** Puts it there once more; on a connection of its own, if it was a stale one that failed. */
   replay(call: Call, exchange: Exchange, stale: boolean): Transport
+  /** For the moment at which a part of a caller's body has been sent. */
+  readonly clock: Clock
   /** Tells whether the connection that failed with this error had been open before `since`. */
   wasOpenBefore(error: unknown, since: number): boolean
   /** The error of a connection, while the exchange on it is being told. */
@@ -34,6 +38,8 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
   protected settled = false
   #transport: Transport
   #interim = 0
+  /** A body that comes from the caller as it is sent, until all of it has gone. */
+  #upload: unknown
 
   constructor(call: Call, transport: Transport) {
     super(call)
@@ -50,6 +56,32 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
       return
     }
     this.call.phase = 'headers'
+    this.call.wasOnWire = true
+  }
+
+  /** Watches a body that comes from the caller as it is sent: whose turn it is, and when all of it has gone. */
+  watchUpload(body: unknown): void {
+    this.#upload = body
+  }
+
+  override get isUploading(): boolean {
+    return this.#upload !== undefined
+  }
+
+  override get waitsForCaller(): boolean {
+    if (this.call.phase === 'caller') return true
+    return this.call.phase === 'headers' && this.#upload instanceof Readable && isStarving(this.#upload)
+  }
+
+  onBodySent(_chunk: Buffer): void {
+    if (this.#upload !== undefined) this.call.turnAt = this.#transport.clock.now()
+  }
+
+  onRequestSent(): void {
+    if (this.#upload === undefined) return
+    this.call.turnAt = this.#transport.clock.now()
+    this.#upload = undefined
+    this.call.onBodySent?.()
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
@@ -72,9 +104,19 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
     if (this.settled) return
     const started = this.controller !== undefined
     const reused = started && !this.answered && this.#transport.wasOpenBefore(error, this.call.attemptAt)
-    const failure = toUpstreamError(error, this.call, { started, answered: this.answered, reused })
+    // What becomes of a connection in which the caller is waited for says nothing about the upstream.
+    if (this.#upload instanceof Readable && isGivenUp(this.#upload)) {
+      this.stop(this.#upload.errored ?? error)
+      return
+    }
+    const failure = toUpstreamError(error, this.call, { started, answered: this.answered, reused, unread: this.isUnread })
     if (isReplayable(failure, this.call)) this.#replay(reused)
     else this.#fail(failure)
+  }
+
+  /** Whether the reply's body has been begun and is not being read. */
+  protected get isUnread(): boolean {
+    return this.answered && this.call.phase === 'caller'
   }
 
   /** Ends it from our side, and the connection with it. */
@@ -114,6 +156,13 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
     this.stop(new ResponseError(this.call.trace, `body longer than ${this.call.settings.maxBodySize} bytes`, 'healthy'))
   }
 }
+
+/** Whether undici has taken all that a stream has so far, and the stream has more to come. */
+const isStarving = (body: Readable): boolean =>
+  !body.readableEnded && body.readableLength === 0 && body.readableFlowing !== false
+
+/** Whether a stream was destroyed before its end. */
+const isGivenUp = (body: Readable): boolean => body.destroyed && !body.readableEnded
 
 const isReplayable = (error: unknown, call: Call): boolean =>
   error instanceof ConnectionError && error.blame === 'nobody' && !call.replayed && call.replayable

@@ -45,6 +45,15 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
     super.onResponseStart(controller, status, headers)
   }
 
+  override get waitsForCaller(): boolean {
+    return super.waitsForCaller || this.isUnread
+  }
+
+  /** Until the layers have decided on it, it is not the caller who does not read it. */
+  protected override get isUnread(): boolean {
+    return this.answered && this.#handsOn && this.#relay.controller.paused
+  }
+
   protected begin(_controller: Controller, status: number, headers: ReplyHeaders): void {
     this.replied(new Reply(status, headers, this))
     this.deliver()
@@ -74,7 +83,7 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
     else if (!this.settled) super.onResponseError(controller, error)
     else {
       this.#isDone = true
-      const failure = toUpstreamError(error, this.call, { started: true, answered: true, reused: false })
+      const failure = toUpstreamError(error, this.call, { started: true, answered: true, reused: false, unread: this.isUnread })
       this.#tell(() => { this.#relay.fail(failure) })
     }
   }
@@ -89,11 +98,13 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
     this.#relay.upgrade(status, headers, socket, controller.rawHeaders)
   }
 
-  onBodySent(chunk: Buffer): void {
+  override onBodySent(chunk: Buffer): void {
+    super.onBodySent(chunk)
     this.#relay.bodySent(chunk)
   }
 
-  onRequestSent(): void {
+  override onRequestSent(): void {
+    super.onRequestSent()
     this.#relay.requestSent()
   }
 

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Call } from '../call/call.ts'
 import type { Body, SolidBody, StreamBody } from '../http/body.ts'
+import { OptionError } from '../outcome/errors.ts'
 
 /**
  * The body to send in this attempt. When a streamed one fails, that is the caller's own error and says nothing about
@@ -9,6 +10,9 @@ import type { Body, SolidBody, StreamBody } from '../http/body.ts'
 export function sendable(body: Body, call: Call, failed: (error: unknown) => void): SolidBody | StreamBody | null {
   const made = typeof body === 'function' ? body() : body
   if (typeof made === 'string' || made instanceof Uint8Array) return made
+  if (made instanceof Readable && made.destroyed && !made.readableEnded) {
+    throw made.errored ?? new OptionError('body', 'a stream that was destroyed', 'a stream that can be read')
+  }
   return made instanceof Readable ? made.once('error', failed) : watched(made, call, failed)
 }
 

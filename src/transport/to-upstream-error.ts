@@ -9,6 +9,8 @@ export interface Progress {
   readonly answered: boolean
   /** The connection had been open before this attempt began. */
   readonly reused: boolean
+  /** The body of the response was not being read by its caller. */
+  readonly unread: boolean
 }
 
 /** This process has run out of something; the upstream has nothing to do with it. */
@@ -73,6 +75,7 @@ export function toUpstreamError(thrown: unknown, call: Call, progress: Progress)
   if (error.name === 'HTTPParserError') return new ResponseError(trace, `malformed: ${error.message}`, 'gateway')
   const broken = BAD_RESPONSE[code]
   if (broken !== undefined) return new ResponseError(trace, broken, 'gateway')
+  if (progress.unread) return new ResponseError(trace, `truncated: connection failed while the body was not read (${code})`, 'none', cause)
   if (progress.answered) return new ResponseError(trace, `truncated: connection failed in the body (${code})`, 'gateway', cause)
   if (!progress.started) return new ConnectionError(trace, code, 'never', 'upstream', cause)
   return new ConnectionError(trace, code, 'maybe', progress.reused ? 'nobody' : 'upstream', cause)

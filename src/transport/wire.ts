@@ -1,7 +1,7 @@
 import { buildConnector, Pool as UndiciPool, type Dispatcher } from './undici.ts'
-import type { Env } from '../clock.ts'
+import type { Clock, Env } from '../clock.ts'
 import type { Call } from '../call/call.ts'
-import type { Body } from '../http/body.ts'
+import { isOneShot, type Body } from '../http/body.ts'
 import type { PoolPolicy } from '../options/options.ts'
 import type { HeaderFields } from '../http/headers.ts'
 import { Connections, lookup } from './connector.ts'
@@ -17,12 +17,14 @@ export type Replayer = Pick<Transport, 'replay'>
 
 /** The dispatcher of an endpoint: undici's pool, or what `pool.factory` makes instead. */
 export class Wire implements Transport {
+  readonly clock: Clock
   readonly dispatcher: Dispatcher
   readonly #origin: string
   readonly #replayer: Replayer
   readonly #connections: Connections | undefined
 
   constructor(origin: string, policy: PoolPolicy, env: Env, replayer: Replayer, events: ConnectionEvents) {
+    this.clock = env.clock
     this.#origin = origin
     this.#replayer = replayer
     if (policy.factory === undefined) {
@@ -64,6 +66,7 @@ export class Wire implements Transport {
     let body: ReturnType<typeof sendable> = null
     try {
       if (call.body !== undefined) body = sendable(call.body, call, error => { exchange.stop(error) })
+      if (isOneShot(body ?? undefined)) exchange.watchUpload(body)
     } catch (error) {
       // The caller's factory threw: its own error ends the call, and nothing has begun.
       exchange.stop(error)
@@ -84,6 +87,7 @@ export class Wire implements Transport {
 
   #relay(call: Call, { options, headers, body, giveUp }: RelayedRequest, exchange: Exchange): void {
     const sent = body === undefined || isStream(body) ? options.body ?? null : watched(body, call, giveUp)
+    if (body !== undefined) exchange.watchUpload(sent)
     try {
       this.dispatcher.dispatch({
         ...options, ...this.idle(options),

@@ -41,6 +41,8 @@ export interface LimitSnapshot {
   readonly inFlight: number
   /** Calls that wait for one. */
   readonly queued: number
+  /** Bodies in transit, which hold no permit: uploads sent slowly, and streamed replies. */
+  readonly bodies: number
 }
 
 /** A retry budget, as seen at one moment. */

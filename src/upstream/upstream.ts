@@ -136,12 +136,12 @@ export class Upstream implements UpstreamState {
 
   snapshot(): UpstreamSnapshot {
     const now = this.#shared.env.clock.now()
-    const { permits } = this.capacity
+    const { permits, lent } = this.capacity
     return {
       name: this.name,
       configured: this.configured,
       endpoints: this.endpoints.all.map(endpoint => snapshotOf(endpoint, now)),
-      limit: { max: permits.max, inFlight: permits.taken, queued: permits.queued },
+      limit: { max: permits.max, inFlight: permits.taken, queued: permits.queued, bodies: lent.bodies },
       budget: { tokens: this.budget.tokens, capacity: this.budget.capacity },
       stale: { ...this.staleUsage },
       active: this.active,

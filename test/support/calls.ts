@@ -138,6 +138,7 @@ export interface Assembly {
   readonly policy: Policy
   readonly parts: UpstreamState
   readonly permits: Permits
+  readonly capacity: Limit
   readonly budget: Budget
   /** The circuit of its first endpoint. */
   readonly circuit: Circuit
@@ -168,7 +169,7 @@ export const assemble = (env: Env, options: UpstreamOptions, ...pools: Send[]): 
   const parts: UpstreamState = { budget, capacity, endpoints, backingOff, latencies: undefined }
   const send = callPipeline(env)
   return {
-    policy, parts, permits, budget, endpoints, backingOff, changes, send,
+    policy, parts, permits, capacity, budget, endpoints, backingOff, changes, send,
     get circuit(): Circuit { return endpoints.all[0]!.circuit! },
     call(setup, made): Promise<Reply> {
       const call = callAt(env, { policy, parts, ...setup })

@@ -1,17 +1,27 @@
+import type { Timer } from '../../clock.ts'
 import type { LimitPolicy, Priority } from '../../options/options.ts'
 import { AdaptiveLimit, type Sample } from './adaptive-limit.ts'
 import { Ewma } from '../latency/ewma.ts'
+import { Lent } from './lent.ts'
 import { Permits, type Door } from './permits.ts'
 
 /** A queue that has not been empty for so long, in ms, or for so many times the usual latency, is no burst. */
 const PATIENCE = 100
 const ROUND_TRIPS = 4
+/** How often permits are looked for while calls wait for one, in ms. */
+export const LOOK = 50
+/** When no permit has come back for so long, in ms, or for so many times what is usual, the limit does not move. */
+const STUCK = 1_000
+const STUCK_TURNS = 4
 /** In so many round trips permits that double with each of them come back to whatever they were. */
 const DOUBLINGS = 10
 
 /** The limit of an upstream: its permits, as many as were given or as many as it is found to take. */
 export class Limit {
   readonly permits: Permits
+  readonly lent: Lent
+  /** Looks for permits from time to time, while calls wait for one. */
+  looking: Timer | undefined
   /** How long permits have been held lately. */
   readonly #held = new Ewma()
   #adaptive: AdaptiveLimit | undefined
@@ -20,6 +30,7 @@ export class Limit {
 
   constructor(policy: LimitPolicy | false, door?: Door) {
     this.permits = new Permits(Infinity, door)
+    this.lent = new Lent(this.permits)
     this.tune(policy, 0)
   }
 
@@ -39,6 +50,17 @@ export class Limit {
     this.#adaptive ??= new AdaptiveLimit(policy.max)
     this.#adaptive.tune(policy.max)
     this.#apply(this.#adaptive, now)
+  }
+
+  stopLooking(): void {
+    this.looking?.cancel()
+    this.looking = undefined
+  }
+
+  /** Looks for permits for calls that wait: those of calls that wait for their own caller, and one if nothing moves. */
+  look(now: number): void {
+    this.lent.reclaim(now)
+    this.permits.relieve(Math.max(STUCK, STUCK_TURNS * this.held) / LOOK, now)
   }
 
   /** Takes in the outcome of an attempt. */

@@ -37,6 +37,10 @@ export class Permits {
   /** Made when somebody first waits. */
   #queues = NO_QUEUES
   #waitingSince = 0
+  /** Looks since a permit last came back, or the first call began to wait. */
+  #stuck = 0
+  /** Permits granted beyond the limit. */
+  #overdraft = 0
   #granting = false
 
   constructor(max: number, door: Door = OPEN) {
@@ -63,20 +67,42 @@ export class Permits {
 
   /** Takes a permit if one is free and nobody waits. */
   take(): boolean {
-    if (this.taken >= this.#max || this.queued > 0) return false
+    if (this.taken >= this.#max + this.#overdraft || this.queued > 0) return false
     this.taken++
     return true
+  }
+
+  /** Takes a permit whether one is free or not: the upstream is at work already. */
+  overtake(): void {
+    this.taken++
   }
 
   /** Gives a permit back; whose turn it is gets it. */
   release(now = 0): void {
     this.taken--
+    this.#stuck = 0
+    if (this.#overdraft > 0) this.#overdraft = this.taken < this.#max ? 0 : Math.min(this.#max, this.#overdraft + 1)
+    this.#grant(now)
+  }
+
+  /**
+   * Lets one more call go on when calls have waited for `patience` looks and none has given its permit back: those that have them
+   * may be long polls, which must not keep all others out. If it does come back, another follows in its place, and one more with
+   * it. Looks are counted, not time: this process itself may have stood still.
+   */
+  relieve(patience: number, now: number): void {
+    if (++this.#stuck < patience || this.queued === 0 || this.taken < this.#max + this.#overdraft) return
+    this.#overdraft = this.taken - this.#max + 1
+    this.#stuck = 0
     this.#grant(now)
   }
 
   /** Joins the queue of a priority; `granted` runs when the permit is theirs, `displaced` if another one takes the place. */
   wait(granted: () => void, displaced: () => void = nothing, now = 0, priority: Priority = 'normal'): Waiter {
-    if (this.queued === 0) this.#waitingSince = now
+    if (this.queued === 0) {
+      this.#waitingSince = now
+      this.#stuck = 0
+    }
     if (this.#queues === NO_QUEUES) this.#queues = [new Queue(), new Queue(), new Queue()]
     const waiter = new Waiter(granted, displaced)
     this.#queues[PLACE[priority]]?.add(waiter)
@@ -128,7 +154,7 @@ export class Permits {
     if (this.queued === 0 || this.#granting) return
     this.#granting = true
     try {
-      while (this.taken < this.#max && (this.#door.admits(now) || !this.#door.isOpening(now))) {
+      while (this.taken < this.#max + this.#overdraft && (this.#door.admits(now) || !this.#door.isOpening(now))) {
         const queue = this.#queues.find(({ size }) => size > 0)
         const waiter = this.isOverloaded(now) ? queue?.newest : queue?.oldest
         if (waiter === undefined) break
