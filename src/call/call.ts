@@ -8,6 +8,12 @@ import type { Phase } from '../outcome/upstream-error.ts'
 import type { Sent } from '../outcome/verdict.ts'
 import type { CallSettings } from './settings.ts'
 
+/** The caller's side of a dispatched call. */
+export interface Relay {
+  /** Longest time for which that caller may be waited for, in ms. */
+  readonly callerTimeout: number
+}
+
 /** Everything a {@link Call} is made from. */
 export interface CallInit {
   /** The upstream it goes to; only who made it and the layers know what is in it. */
@@ -20,7 +26,7 @@ export interface CallInit {
   readonly body: Body | undefined
   readonly signal: AbortSignal | undefined
   /** What a dispatcher's caller asked for; only the pool, which hands it through, knows what is in it. */
-  readonly relay?: object | undefined
+  readonly relay?: Relay | undefined
 }
 
 /** What a call waits for, as far as it can be ended from outside. */
@@ -45,7 +51,7 @@ export class Call {
   readonly body: Body | undefined
   readonly signal: AbortSignal | undefined
   /** The other side of a call whose response is handed through as it comes, instead of being made a reply's body. */
-  readonly relay: object | undefined
+  readonly relay: Relay | undefined
 
   // -- written by layers --
   phase: Phase = 'queue'

@@ -186,11 +186,14 @@ export const isUploading = (call: Call): boolean => (call.completion as Completi
 export const phaseOf = (call: Call): Phase => (waitsForCaller(call) ? 'caller' : call.phase)
 
 /**
- * How much longer, in ms, a time limit goes on when it has passed in an upload: it counts from when the caller last gave a part of
- * its body. 0 or less if it is over.
+ * How much longer, in ms, a time limit goes on that has passed in the upload of a dispatched call: it counts from when the caller
+ * last gave a part of its body; and while more of it is waited for, what counts is how long a caller may be waited for. 0 or less
+ * if it is over.
  */
 export function uploadTime(call: Call, limit: number, now: number): number {
-  return isUploading(call) && waitsForCaller(call) ? limit : call.turnAt + limit - now
+  if (call.relay === undefined) return 0
+  const { callerTimeout } = call.relay
+  return call.turnAt - now + (isUploading(call) && waitsForCaller(call) ? callerTimeout : limit)
 }
 
 /** Runs `replied` when the reply is there, before anybody else sees it. */

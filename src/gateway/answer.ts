@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from '../transport/undici.ts'
 import { causeBy, causeOf, type Cause } from './cause.ts'
+import { TimeoutError } from '../outcome/errors.ts'
 import type { GatewayPolicy } from './options.ts'
 import { sendProblem } from './problem.ts'
 import { headerOf, trailerOf } from './response.ts'
@@ -80,6 +81,11 @@ export class Answer implements Dispatcher.DispatchHandler {
     const { res, req, policy, upstream } = this.errand
     this.over()
     if (res.destroyed || req.errored !== null) return
+    // A client that takes nothing of its reply has gone away, as far as anyone can tell.
+    if (res.headersSent && error instanceof TimeoutError && error.phase === 'caller') {
+      res.destroy()
+      return
+    }
     if (res.headersSent) cutOff(res)
     else sendProblem(res, causeOf(error), upstream, policy.via)
     policy.onError?.(error, req)

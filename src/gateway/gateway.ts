@@ -41,7 +41,7 @@ export interface Gateway {
 export function createGateway(client: Client, options: GatewayOptions): Gateway {
   const policy = gatewayPolicy(options)
   const choose = chooserOf(client, policy.upstream)
-  const dispatcher = client.dispatcher()
+  const { core } = client.dispatcher()
 
   const open = new Set<Duplex>()
   const problem = (res: ServerResponse, error: ProxyError, upstream?: string): void => {
@@ -64,9 +64,13 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
       const headers = headerFor(req, policy, client.policyOf(destination.origin).headers)
       const body = bodyOf(req)
       const errand = { req, res, policy, upstream, body }
-      const asked = { origin: destination.origin, path, method: req.method as Dispatcher.HttpMethod, headers }
-      if (upgraded !== undefined) dispatcher.dispatch({ ...asked, ...WEBSOCKET }, new Upgrading(errand, upgraded))
-      else dispatcher.dispatch({ ...asked, body: body === undefined ? null : iterable(body) }, new Answer(errand))
+      const method = req.method as Dispatcher.HttpMethod
+      const asked = { origin: destination.origin, path, method, headers, bodyTimeout: policy.bodyTimeout }
+      if (upgraded !== undefined) core.dispatch({ ...asked, ...WEBSOCKET }, new Upgrading(errand, upgraded))
+      else {
+        const request = { ...asked, body: body === undefined ? null : iterable(body) }
+        core.dispatch(request, new Answer(errand), policy.clientTimeout)
+      }
     } catch (error) {
       sendProblem(res, causeOf(error), upstream, policy.via)
       policy.onError?.(error, req)

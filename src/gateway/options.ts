@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { checkShape, number, positive, refuse, type Shape } from '../options/options.ts'
+import { checkShape, finiteMs, positive, refuse, type Shape } from '../options/options.ts'
 import type { Forwarding } from './forwarded.ts'
 
 /** Options of {@link createGateway}. */
@@ -20,8 +20,13 @@ export interface GatewayOptions {
   readonly forwarded?: Forwarding
   /** This gateway's name in `Via` and `Proxy-Status`: a token, or `host:port`. @default 'breakwater' */
   readonly via?: string
-  /** How long a client may take nothing of a reply that waits for it, in ms. Then both connections end. @default 60 000 */
+  /**
+   * How long a client may send nothing of its request's body, or take nothing of a reply, in ms. The first is answered with 408;
+   * after the second both connections end. @default 60 000
+   */
   readonly clientTimeout?: number
+  /** How long an upstream may send nothing in the middle of a reply, in ms. Then both connections end. @default 60 000 */
+  readonly bodyTimeout?: number
   /**
    * Connections at most that are a WebSocket, or are about to become one; one more is answered with 503. @default 10 000
    */
@@ -38,7 +43,7 @@ type Optional = 'path' | 'onError'
 export type GatewayPolicy = Required<Omit<GatewayOptions, Optional>> & Pick<GatewayOptions, Optional>
 
 const DEFAULTS: Omit<GatewayPolicy, Optional | 'upstream'> = {
-  forwarded: 'replace', via: 'breakwater', clientTimeout: 60_000, maxUpgrades: 10_000,
+  forwarded: 'replace', via: 'breakwater', clientTimeout: 60_000, bodyTimeout: 60_000, maxUpgrades: 10_000,
 }
 
 const callable = (value: unknown, where: string): void => {
@@ -62,7 +67,8 @@ const GATEWAY: Shape = {
     const fits = typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?::\d+)?$/.test(value)
     if (!fits) refuse(where, value, 'a name of RFC 9110 token characters, or host:port')
   },
-  clientTimeout: number(1, 2 ** 31 - 1, 'a number of ms from 1 to 2147483647'),
+  clientTimeout: finiteMs,
+  bodyTimeout: finiteMs,
   maxUpgrades: positive,
 }
 

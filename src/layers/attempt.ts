@@ -78,7 +78,7 @@ function judge(reply: Reply, call: Call, headersAfter: number): void {
 /** A caller that gets the response as it is may take its time with the request, as with the deadline. */
 function arm(call: Call, ms: number, timeout: number, env: Env): Timer {
   return env.clock.after(ms, () => {
-    const more = call.relay === undefined ? 0 : uploadTime(call, timeout, env.clock.now())
+    const more = uploadTime(call, timeout, env.clock.now())
     if (more > 0) call.attemptTimer = arm(call, more, timeout, env)
     else call.interrupt(tookTooLong(call, timeout, env))
   })

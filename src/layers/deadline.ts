@@ -28,12 +28,13 @@ export const deadline = (env: Env): Layer => next => call => {
 /** A caller that gets the response as it is may take its time with the request: the deadline is the upstream's part of it. */
 function arm(call: Call, env: Env, ms: number): void {
   call.deadlineTimer = env.clock.after(ms, late => {
-    const more = call.relay === undefined ? 0 : uploadTime(call, call.settings.deadline, env.clock.now())
+    const now = env.clock.now()
+    const more = uploadTime(call, call.settings.deadline, now)
     if (more <= 0) {
       call.cancel(exceeded(call, env, late))
       return
     }
-    call.deadlineAt = env.clock.now() + more
+    call.deadlineAt = now + more
     arm(call, env, more)
   })
 }
@@ -46,5 +47,6 @@ function exceeded(call: Call, env: Env, late: number): DeadlineExceededError {
   const stalled = env.clock.stalledAt >= call.attemptAt
   const { settings: { deadline }, usualLatency } = call
   const verdict = IN_FLIGHT.has(phase) ? verdictOfTimeout(now - call.turnAt, deadline, usualLatency, stalled) : 'none'
-  return new DeadlineExceededError(trace, deadline, phase, call.sent, verdict)
+  const limit = phase === 'caller' ? call.relay?.callerTimeout : undefined
+  return new DeadlineExceededError(trace, limit ?? deadline, phase, call.sent, verdict)
 }

@@ -210,6 +210,11 @@ export interface UpstreamOptions {
   readonly deadline?: number
   /** Longest time one attempt may take, in ms; at most the deadline. @default the deadline */
   readonly attemptTimeout?: number
+  /**
+   * Longest time, in ms, for which a caller of `dispatcher()` or `fetch` may send nothing of its request's body, or read nothing
+   * of its response: time that the deadline does not count there. @default 300000
+   */
+  readonly callerTimeout?: number
   /** Request header that tells the upstream how many ms remain; false: none. @default false */
   readonly deadlineHeader?: string | false
   /** Header fields sent with every call. @default {} */
@@ -303,6 +308,8 @@ export interface Policy {
   readonly deadline: number
   /** Longest time one attempt may take, in ms. */
   readonly attemptTimeout: number
+  /** Longest time for which a caller that sends or reads a stream may be waited for, in ms. */
+  readonly callerTimeout: number
   /** Request header that tells the upstream how many ms remain. */
   readonly deadlineHeader: string | false
   /** Header fields sent with every call, names in lower case. */
@@ -334,7 +341,8 @@ export interface Policy {
 }
 
 type PlainOption =
-  'deadline' | 'deadlineHeader' | 'throwOnStatus' | 'maxBodySize' | 'redirects' | 'priority' | 'coalesce' | 'fallback'
+  'deadline' | 'callerTimeout' | 'deadlineHeader'
+  | 'throwOnStatus' | 'maxBodySize' | 'redirects' | 'priority' | 'coalesce' | 'fallback'
 
 interface Defaults extends Pick<Policy, PlainOption> {
   readonly retry: RetryPolicy
@@ -349,6 +357,7 @@ interface Defaults extends Pick<Policy, PlainOption> {
 /** The defaults that depend on nothing else. */
 export const DEFAULTS: Defaults = {
   deadline: 10_000,
+  callerTimeout: 300_000,
   deadlineHeader: false,
   throwOnStatus: true,
   maxBodySize: 10_485_760,
@@ -522,7 +531,8 @@ const fallback: Check = (value, where) => {
   if (typeof value !== 'function' && value !== false) refuse(where, value, 'a function or false')
 }
 const UPSTREAM: Shape = {
-  deadline: finiteMs, attemptTimeout: finiteMs, deadlineHeader: either(false, token), headers: headerFields,
+  deadline: finiteMs, attemptTimeout: finiteMs, callerTimeout: finiteMs,
+  deadlineHeader: either(false, token), headers: headerFields,
   throwOnStatus: boolean,
   maxBodySize: count, redirects: number(0, 20, 'a whole number from 0 to 20', true),
   retry: either(false, shape(RETRY)),

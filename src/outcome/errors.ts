@@ -107,7 +107,8 @@ export class DeadlineExceededError extends TimeoutError {
   readonly code = 'ERR_DEADLINE_EXCEEDED'
 
   protected get summary(): string {
-    return `deadline of ${round(this.timeout)} ms passed in ${this.phase}`
+    const limit = `${round(this.timeout)} ms`
+    return this.phase === 'caller' ? `${limit} passed while the caller was waited for` : `deadline of ${limit} passed in ${this.phase}`
   }
 }
 

@@ -114,6 +114,10 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
     else this.#fail(failure)
   }
 
+  protected get clock(): Clock {
+    return this.#transport.clock
+  }
+
   /** Whether the reply's body has been begun and is not being read. */
   protected get isUnread(): boolean {
     return this.answered && this.call.phase === 'caller'

@@ -58,7 +58,7 @@ export class EndpointPool implements Pool, Replayer {
   }
 
   send(call: Call): Promise<Reply> {
-    const other = call.relay === undefined ? undefined : this.#withoutH2((call.relay as RelayedRequest).options)
+    const other = call.relay === undefined ? undefined : this.#withoutH2((call.relay as object as RelayedRequest).options)
     if (other !== undefined) return other.send(call)
     let wire: Wire
     try {

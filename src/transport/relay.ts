@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Call } from '../call/call.ts'
+import type { Call, Relay } from '../call/call.ts'
 import type { StreamBody } from '../http/body.ts'
 import { oneShot, readable, type DispatchOptions } from './dispatch-options.ts'
 import { errors } from './undici.ts'
@@ -60,7 +60,7 @@ class RelayController implements Controller {
  * The caller's side of a relayed call: its handler, which hears of one response and never of an attempt that came to nothing.
  * What the handler throws ends the call with that error, as with undici's own dispatchers.
  */
-export class RelayedRequest implements UnderWay {
+export class RelayedRequest implements UnderWay, Relay {
   readonly options: DispatchOptions
   /** Its header fields, as often as they are needed. */
   readonly headers: DispatchOptions['headers']
@@ -75,9 +75,13 @@ export class RelayedRequest implements UnderWay {
   #isOver = false
   readonly #handler: Dispatcher.DispatchHandler
   readonly #gone: () => void
+  readonly callerTimeout: number
 
   /** @param gone - runs when it is over, before the caller is told. */
-  constructor(asked: DispatchOptions, handler: Dispatcher.DispatchHandler, gone: (relay: RelayedRequest) => void) {
+  constructor(
+    asked: DispatchOptions, handler: Dispatcher.DispatchHandler, gone: (relay: RelayedRequest) => void, callerTimeout: number,
+  ) {
+    this.callerTimeout = callerTimeout
     this.options = asked
     this.headers = readable(asked.headers)
     this.body = oneShot(asked)

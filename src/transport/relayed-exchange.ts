@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
+import type { Timer } from '../clock.ts'
+import { DeadlineExceededError } from '../outcome/errors.ts'
 import { Reply, type RelayedBody, type ReplyHeaders } from '../outcome/reply.ts'
 import { Exchange, type Transport } from './exchange.ts'
 import { isUnsendable, toUpstreamError } from './to-upstream-error.ts'
@@ -22,6 +24,8 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
   #held: (() => void)[] = []
   #heldBytes = 0
   #handsOn = false
+  /** Ends it when its caller reads nothing of it for too long. */
+  #reader: Timer | undefined
   /** Nothing more can come of it. */
   #isDone = false
 
@@ -118,7 +122,8 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
     for (const tell of this.#held) tell()
     this.#held = []
     this.#handsOn = true
-    if (!this.#relay.controller.paused) this.resume()
+    if (this.#relay.controller.paused) this.#awaitReader()
+    else this.resume()
   }
 
   discard(): void {
@@ -129,10 +134,23 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
 
   pause(): void {
     this.controller?.pause()
+    this.#awaitReader()
   }
 
   resume(): void {
+    this.#reader?.cancel()
+    this.#reader = undefined
     this.controller?.resume()
+  }
+
+  /** A response that nobody reads holds a connection: it has an end, too. */
+  #awaitReader(): void {
+    const { call: { trace } } = this
+    const { callerTimeout } = this.#relay
+    if (this.#isDone) return
+    this.#reader ??= this.clock.after(callerTimeout, () => {
+      this.stop(new DeadlineExceededError(trace, callerTimeout, 'caller', 'maybe', 'none'))
+    })
   }
 
   letGo(): void {
@@ -143,12 +161,14 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
 
   protected failed(error: unknown): void {
     this.#isDone = true
+    this.#reader?.cancel()
     // Without a reply the layers have been told, and the caller is once they have given up.
     if (this.answered) this.#tell(() => { this.#relay.fail(error) })
   }
 
   #complete(): void {
     if (this.settled) return
+    this.#reader?.cancel()
     this.settle()
     this.ended()
   }

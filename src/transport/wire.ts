@@ -60,7 +60,7 @@ export class Wire implements Transport {
 
   dispatch(call: Call, exchange: Exchange): void {
     if (call.relay !== undefined) {
-      this.#relay(call, call.relay as RelayedRequest, exchange)
+      this.#relay(call, call.relay as object as RelayedRequest, exchange)
       return
     }
     let body: ReturnType<typeof sendable> = null

@@ -129,7 +129,7 @@ const SCENARIOS: Record<string, Scenario> = {
   },
   'the request\'s body does not come in time': async (t, behind) => {
     const server = await closing(t, startServer(echo))
-    const gateway = await gatewayTo(t, await behind(server.url), { deadline: 300 })
+    const gateway = await closing(t, startGateway(await behind(server.url), { clientTimeout: 300 }))
     return answerOf(gateway, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf')
   },
   'the upstream answers 404': handled(status(404)),

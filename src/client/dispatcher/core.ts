@@ -27,13 +27,17 @@ export class DispatcherCore {
     this.#env = env
   }
 
-  /** What is wrong is told to the handler; only a handler that can't be told makes this throw. */
-  dispatch(asked: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+  /**
+   * What is wrong is reported to the handler; only a handler that can't hear of it makes this throw.
+   *
+   * @param callerTimeout - how long the caller may be waited for, in ms, if not as the policy of the upstream has it.
+   */
+  dispatch(asked: DispatchOptions, handler: Dispatcher.DispatchHandler, callerTimeout?: number): boolean {
     if (typeof handler !== 'object' || (handler as unknown) === null) {
       throw new errors.InvalidArgumentError('handler must be an object')
     }
     try {
-      return this.#dispatch(asked, handler)
+      return this.#dispatch(asked, handler, callerTimeout)
     } catch (error) {
       if (typeof handler.onResponseError !== 'function') throw error
       handler.onResponseError(null as unknown as Dispatcher.DispatchController, error as Error)
@@ -60,7 +64,7 @@ export class DispatcherCore {
     return Object.fromEntries(stats.filter(([, of]) => of !== undefined))
   }
 
-  #dispatch(asked: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+  #dispatch(asked: DispatchOptions, handler: Dispatcher.DispatchHandler, callerTimeout?: number): boolean {
     if (typeof asked !== 'object' || (asked as unknown) === null) throw new errors.InvalidArgumentError('opts must be an object.')
     if ('dispatcher' in asked && asked.dispatcher) {
       throw new errors.InvalidArgumentError('opts.dispatcher is not supported by instance methods.')
@@ -75,7 +79,7 @@ export class DispatcherCore {
     if (!this.#upstreams.isOpen(upstream)) throw this.#upstreams.refuseDraining(upstream, asked.method, pathOf(asked))
     const { retry, breaker, limit } = upstream.policy
     if (retry === false && breaker === false && limit === false) return this.#pass(upstream, origin, asked, handler)
-    const relayed = new RelayedRequest(asked, handler, this.#gone)
+    const relayed = new RelayedRequest(asked, handler, this.#gone, callerTimeout ?? upstream.policy.callerTimeout)
     this.#underWay.add(relayed)
     return sendRelayed(this.#send, upstream, relayed)
   }
