@@ -15,8 +15,8 @@ import {
 } from '../call/completion.ts'
 
 /**
- * One try on the wire: counts it, gives it its own time limit, and says what the outcome proves. The limit covers a
- * buffered body; a streamed one is the deadline's matter once its headers are there.
+ * One attempt on the wire: counts it, gives it its own time limit, and decides what the outcome proves. The limit includes a
+ * buffered body; a streamed body is limited by the deadline alone.
  */
 export const attempt = (env: Env): Layer => next => {
   const { clock } = env
@@ -24,7 +24,7 @@ export const attempt = (env: Env): Layer => next => {
     call.attemptTimer?.cancel()
     const now = clock.now()
     call.headersLatency = isUploading(call) ? undefined : now - call.turnAt
-    judge(reply, call, now - call.attemptAt)
+    annotate(reply, call, now - call.attemptAt)
   }
   const ended: Ended = (call, reply, error) => {
     const endpoint = endpointOf(call)
@@ -32,10 +32,10 @@ export const attempt = (env: Env): Layer => next => {
     endpoint.inFlight--
     const now = clock.now()
     const duration = now - call.attemptAt
-    if (error === undefined) learn(call, reply, now, clock.stalledAt >= call.attemptAt)
+    if (error === undefined) recordLatency(call, reply, now, clock.stalledAt >= call.attemptAt)
     else if (error === SUPERSEDED) endpoint.latency.record(duration)
-    else call.trace.mark(`attempt ${call.attempt} to ${endpoint.origin} failed: ${nameOf(error)}`, now)
-    if (channels.attemptEnd.hasSubscribers) publish(call, endpoint, env, { duration, reply, error })
+    else call.trace.mark(`attempt ${call.attempt} to ${endpoint.origin} failed: ${reasonOf(error)}`, now)
+    if (channels.attemptEnd.hasSubscribers) publishEnd(call, endpoint, env, { duration, reply, error })
   }
   return call => {
     if (call.cancelled) return rejected(call.reason)
@@ -44,9 +44,9 @@ export const attempt = (env: Env): Layer => next => {
     call.attemptAt = call.turnAt = call.at
     call.usualLatency = endpoint.latency.usual
     endpoint.inFlight++
-    call.added = channels.attemptStart.hasSubscribers ? announce(call, endpoint, env) : undefined
+    call.added = channels.attemptStart.hasSubscribers ? publishStart(call, endpoint, env) : undefined
     const timeout = timeoutOf(call)
-    // The deadline's own timer does for an attempt that may take all that is left.
+    // An attempt that may take all the time that is left needs no timer besides the deadline's.
     call.attemptTimer = call.at + timeout < call.deadlineAt ? arm(call, timeout, timeout, env) : undefined
     return onEnd(onReply(next(call), call, replied), call, ended)
   }
@@ -56,14 +56,14 @@ export const attempt = (env: Env): Layer => next => {
 const timeoutOf = ({ admission, settings: { attemptTimeout, policy: { breaker } } }: Call): number =>
   admission < 0 && breaker !== false ? Math.min(attemptTimeout, breaker.probeTimeout) : attemptTimeout
 
-/** Takes in how long a healthy reply took, unless this process stood still meanwhile; how long a stream is says nothing. */
-function learn(call: Call, reply: Reply | undefined, now: number, stalled: boolean): void {
+/** Records the latency of a healthy reply, unless the event loop of this process was blocked meanwhile. */
+function recordLatency(call: Call, reply: Reply | undefined, now: number, stalled: boolean): void {
   const latency = reply?.verdict === 'healthy' && !stalled ? latencyOf(call, reply, now) : undefined
   if (latency !== undefined) endpointOf(call).latency.record(latency)
 }
 
-/** Notes on a reply what it proves and how it came about. */
-function judge(reply: Reply, call: Call, headersAfter: number): void {
+/** Sets on a reply what it proves and how it was obtained. */
+function annotate(reply: Reply, call: Call, headersAfter: number): void {
   const { status, headers } = reply
   reply.attempts = call.trace.attempts
   reply.queued = call.queued
@@ -75,27 +75,27 @@ function judge(reply: Reply, call: Call, headersAfter: number): void {
   call.trace.mark(event, call.attemptAt + headersAfter)
 }
 
-/** A caller that gets the response as it is may take its time with the request, as with the deadline. */
+/** Ends an attempt after `ms`; like the deadline, it gives the caller of a relayed call time to upload its body. */
 function arm(call: Call, ms: number, timeout: number, env: Env): Timer {
   return env.clock.after(ms, () => {
     const more = uploadTime(call, timeout, env.clock.now())
     if (more > 0) call.attemptTimer = arm(call, more, timeout, env)
-    else call.interrupt(tookTooLong(call, timeout, env))
+    else call.interrupt(timedOut(call, timeout, env))
   })
 }
 
-function tookTooLong(call: Call, timeout: number, { clock }: Env): AttemptTimeoutError {
+function timedOut(call: Call, timeout: number, { clock }: Env): AttemptTimeoutError {
   const phase = phaseOf(call)
   const isOurs = clock.stalledAt >= call.attemptAt || phase === 'caller'
   const verdict = verdictOfTimeout(clock.now() - call.turnAt, timeout, call.usualLatency, isOurs)
-  return new AttemptTimeoutError(call.trace, timeout, phase, call.sent, verdict)
+  return new AttemptTimeoutError(call.trace, timeout, phase, { sent: call.sent, verdict })
 }
 
-/** What a person would look for: Node's own code says more than ours. */
-const nameOf = (error: unknown): string => (error instanceof ConnectionError ? error.reason : codeOf(error))
+/** The reason of a failure for the timeline: Node's code, if there is one, says more than ours. */
+const reasonOf = (error: unknown): string => (error instanceof ConnectionError ? error.reason : codeOf(error))
 
-/** Tells of an attempt about to begin, and takes the header fields that listeners add to it. */
-function announce(call: Call, { origin: endpoint }: Endpoint, { client = '' }: Env): HeaderFields | undefined {
+/** Publishes the start of an attempt. @returns the header fields that subscribers add to it. */
+function publishStart(call: Call, { origin: endpoint }: Endpoint, { client = '' }: Env): HeaderFields | undefined {
   const { number, upstream, method, path, attempts } = call.trace
   let added: HeaderFields | undefined
   const setHeader = (name: string, value: string): void => {
@@ -112,15 +112,15 @@ interface AttemptResult {
   readonly error: unknown
 }
 
-function publish(call: Call, endpoint: Endpoint, { client = '' }: Env, { duration, reply, error }: AttemptResult): void {
+function publishEnd(call: Call, endpoint: Endpoint, { client = '' }: Env, { duration, reply, error }: AttemptResult): void {
   const { attempt, method, trace: { number, upstream } } = call
   const { http2, factory } = call.policy.pool
-  // HTTP/2 is agreed upon in TLS, and then nobody says which of the two it was.
+  // HTTP/2 is negotiated in TLS, and undici does not report which version was chosen.
   const isKnown = reply !== undefined && factory === undefined && (!http2 || endpoint.origin.startsWith('http:'))
-  const told = error === undefined ? reply?.verdict : error instanceof UpstreamError ? error.verdict : undefined
+  const verdict = error === undefined ? reply?.verdict : error instanceof UpstreamError ? error.verdict : undefined
   channels.attemptEnd.publish({
     client, call: number, upstream, endpoint: endpoint.origin, method, attempt, duration,
-    verdict: told ?? 'none',
+    verdict: verdict ?? 'none',
     ...(reply === undefined ? {} : { status: reply.status }), ...(isKnown ? { protocol: '1.1' } : {}),
     ...(error === undefined ? {} : { error: error === SUPERSEDED ? 'superseded' : codeOf(error) }),
   })

@@ -2,14 +2,15 @@ import type { Call } from '../call/call.ts'
 import type { Env } from '../clock.ts'
 import { DeadlineExceededError } from '../outcome/errors.ts'
 import type { Layer } from '../call/layer.ts'
+import { DURING } from '../outcome/upstream-error.ts'
 import { verdictOfTimeout } from '../outcome/verdict.ts'
 import { phaseOf, rejected, uploadTime } from '../call/completion.ts'
 
 const IN_FLIGHT: ReadonlySet<string> = new Set(['connect', 'headers', 'body'])
 
 /**
- * One limit for the whole call, from its start to the end of the reply's body: queue, connect, headers, body, back-off. The
- * caller's own AbortSignal ends it the same way, with its own reason. Both are let go of when the call is over.
+ * One time limit for the whole call, from its start to the end of the reply's body: queue, connect, headers, body, back-off. The
+ * caller's AbortSignal ends the call in the same way, with its own reason. Both are released when the call is over.
  */
 export const deadline = (env: Env): Layer => next => call => {
   const { signal } = call
@@ -41,12 +42,11 @@ function arm(call: Call, env: Env, ms: number): void {
 
 function exceeded(call: Call, env: Env, late: number): DeadlineExceededError {
   const now = env.clock.now()
-  const { trace } = call
+  const { trace, settings: { deadline }, usualLatency, sent } = call
   const phase = phaseOf(call)
-  trace.mark(late > 1_000 ? `deadline passed in ${phase}; the event loop was blocked` : `deadline passed in ${phase}`, now)
+  trace.mark(`deadline exceeded ${DURING[phase]}${late > 1_000 ? ' (the event loop was blocked)' : ''}`, now)
   const stalled = env.clock.stalledAt >= call.attemptAt
-  const { settings: { deadline }, usualLatency } = call
   const verdict = IN_FLIGHT.has(phase) ? verdictOfTimeout(now - call.turnAt, deadline, usualLatency, stalled) : 'none'
   const limit = phase === 'caller' ? call.relay?.callerTimeout : undefined
-  return new DeadlineExceededError(trace, limit ?? deadline, phase, call.sent, verdict)
+  return new DeadlineExceededError(trace, limit ?? deadline, phase, { sent, verdict })
 }

@@ -7,30 +7,29 @@ import type { ReplyHeaders } from '../outcome/reply.ts'
 import { Completion } from '../call/completion.ts'
 import { toUpstreamError } from './to-upstream-error.ts'
 
-/** Interim (1xx) responses that may come before the real one. */
-const INTERIM = 32
+/** The most interim (1xx) responses that may precede the final one. */
+const MAX_INTERIM = 32
 
 /** What an exchange needs of the pool it runs in. */
 export interface Transport {
-  /** Puts the request of an exchange on the wire. */
+  /** Sends the request of an exchange. */
   dispatch(call: Call, exchange: Exchange): void
-  /** Puts it there once more; on a connection of its own, if it was a stale one that failed. */
+  /** Sends it again; on a connection of its own, if a stale one failed. */
   replay(call: Call, exchange: Exchange, stale: boolean): Transport
-  /** For the moment at which a part of a caller's body has been sent. */
   readonly clock: Clock
-  /** Tells whether the connection that failed with this error had been open before `since`. */
+  /** Whether the connection that failed with this error had been open before `since`. */
   wasOpenBefore(error: unknown, since: number): boolean
-  /** The error of a connection, while the exchange on it is being told. */
+  /** The error of a connection, while undici passes it to the exchange on it. */
   readonly failing: Error | undefined
 }
 
 /**
- * One request and its response: undici's handler, and the promise of its reply. This much is common to all kinds; a
- * {@link BufferedExchange} collects the body, a streamed one hands it on, a relayed one hands on all there is.
+ * One request and its response: undici's handler, and the promise of the reply. This class has what all kinds have in common; a
+ * buffered exchange collects the body, a streamed one turns it into a stream, a relayed one passes on the whole response.
  *
- * It holds the listener for the call's cancellation, so that ending a call needs no AbortSignal: `controller.abort()`
- * frees the connection. A request that met a stale connection (a kept-alive one that the other side had closed), or an
- * HTTP/2 stream refused unprocessed, is sent once more at once: that is nobody's failure.
+ * The exchange is what a call stops when it is cancelled, so that ending a call needs no AbortSignal: `controller.abort()`
+ * frees the connection. A request that failed on a stale connection (a kept-alive one that the other side had closed), or on
+ * an HTTP/2 stream that was refused unprocessed, is sent again at once, as neither is a failure of the upstream.
  */
 export abstract class Exchange extends Completion implements Dispatcher.DispatchHandler, Stoppable {
   protected controller: Dispatcher.DispatchController | undefined
@@ -51,8 +50,8 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller
     if (this.settled) {
-      // Cancelled while it waited for a connection: nothing of it must be sent.
-      controller.abort(new Error('cancelled before it was sent'))
+      // Cancelled while it waited for a connection: none of it must be sent.
+      controller.abort(new Error('The call was cancelled before it was sent'))
       return
     }
     this.call.phase = 'headers'
@@ -86,7 +85,7 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     if (status < 200) {
-      if (++this.#interim > INTERIM) this.stop(new ResponseError(this.call.trace, 'too many interim responses', 'gateway'))
+      if (++this.#interim > MAX_INTERIM) this.stop(new ResponseError(this.call.trace, 'too many interim responses', 'gateway'))
       return
     }
     this.answered = true
@@ -97,7 +96,7 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
   abstract onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void
   abstract onResponseEnd(controller: Dispatcher.DispatchController, trailers: ReplyHeaders): void
   protected abstract begin(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void
-  /** Hears that it has failed, after everybody else. */
+  /** Runs after the failure has been reported to the layers. */
   protected abstract failed(error: unknown): void
 
   onResponseError(_controller: unknown, error: unknown): void {
@@ -118,19 +117,22 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
     return this.#transport.clock
   }
 
-  /** Whether the reply's body has been begun and is not being read. */
+  /** Whether the reply's body has begun and its reader does not read it. */
   protected get isUnread(): boolean {
     return this.answered && this.call.phase === 'caller'
   }
 
-  /** Ends it from our side, and the connection with it. */
+  /** Ends the exchange, and its connection with it. */
   stop(reason: unknown): void {
     if (this.settled) return
     this.#fail(reason)
-    this.controller?.abort(reason instanceof Error ? reason : new Error('cancelled'))
+    this.controller?.abort(reason instanceof Error ? reason : new Error('The call was cancelled'))
   }
 
-  /** A body that ends where its connection does is whole only if that ended well (RFC 9112 §8); undici takes it for whole. */
+  /**
+   * Whether the body ended because its connection failed, which makes a body without a length incomplete (RFC 9112 §8); undici
+   * reports it as complete.
+   */
   protected cutShort(): boolean {
     const { failing } = this.#transport
     if (failing !== undefined) this.onResponseError(undefined, failing)
@@ -144,7 +146,7 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
 
   #replay(stale: boolean): void {
     this.call.replayed = true
-    this.call.trace.mark('sent again on a fresh connection', this.call.at)
+    this.call.trace.mark('sent again on a new connection', this.call.at)
     this.controller = undefined
     this.call.phase = 'connect'
     this.#transport = this.#transport.replay(this.call, this, stale)

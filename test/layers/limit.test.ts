@@ -143,7 +143,7 @@ suite('a call that cannot be served in time', () => {
     ok(error instanceof LimitExceededError)
     deepEqual([error.kind, error.limit, error.retryAfter, error.sent], ['wait', 350, 400, 'never'])
     equal(error.message,
-      'GET /things on orders: a permit is expected in 400 ms, too late for this call (no attempt, 0 ms)')
+      'GET /things on orders: estimated wait for a permit is 400 ms, too long for this call (no attempt in 0 ms)')
     // One timer for each, and one that looks for permits.
     deepEqual([permits.queued, env.clock.pending], [3, 4])
   })

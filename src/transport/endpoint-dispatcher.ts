@@ -5,25 +5,24 @@ import { isOneShot, type Body } from '../http/body.ts'
 import type { PoolPolicy } from '../options/options.ts'
 import type { HeaderFields } from '../http/headers.ts'
 import { Connections, lookup } from './connector.ts'
-import type { ConnectionEvents } from './connection-events.ts'
 import type { Exchange, Transport } from './exchange.ts'
 import { isStream, type RelayedRequest } from './relay.ts'
-import { readable, relayHeaders, withFields, type DispatchOptions } from './dispatch-options.ts'
+import { relayedHeaders, rereadable, withFields, type DispatchOptions } from './dispatch-options.ts'
 import { sendable, watched } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
 
-/** Who finds a connection for what has to be sent once more. */
+/** Sends an exchange again, on a connection it chooses. */
 export type Replayer = Pick<Transport, 'replay'>
 
-/** The dispatcher of an endpoint: undici's pool, or what `pool.factory` makes instead. */
-export class Wire implements Transport {
+/** The dispatcher of an endpoint: undici's pool, or the one `pool.factory` returns. */
+export class EndpointDispatcher implements Transport {
   readonly clock: Clock
   readonly dispatcher: Dispatcher
   readonly #origin: string
   readonly #replayer: Replayer
   readonly #connections: Connections | undefined
 
-  constructor(origin: string, policy: PoolPolicy, env: Env, replayer: Replayer, events: ConnectionEvents) {
+  constructor(origin: string, policy: PoolPolicy, env: Env, replayer: Replayer) {
     this.clock = env.clock
     this.#origin = origin
     this.#replayer = replayer
@@ -31,19 +30,13 @@ export class Wire implements Transport {
       this.#connections = connectionsOf(policy, env)
       this.dispatcher = undiciPool(origin, policy, this.#connections)
     } else this.dispatcher = policy.factory(origin) as unknown as Dispatcher
-    events.watch(this.dispatcher)
   }
 
-  /** Time limits of undici's own, where ours do not go: a relayed body has no deadline. What a factory made has its own. */
-  idle(asked: DispatchOptions): Partial<DispatchOptions> {
-    return this.#connections === undefined ? {} : { bodyTimeout: asked.bodyTimeout ?? UNDICI_TIMEOUT }
-  }
-
-  pass(asked: DispatchOptions, handler: Dispatcher.DispatchHandler, fields: HeaderFields): boolean {
-    const headersTimeout = asked.headersTimeout ?? UNDICI_TIMEOUT
-    const limits = this.#connections === undefined ? {} : { ...this.idle(asked), headersTimeout }
-    const headers = withFields(readable(asked.headers), fields) ?? null
-    return this.dispatcher.dispatch({ ...asked, ...limits, headers, origin: this.#origin }, handler)
+  passthrough(options: DispatchOptions, handler: Dispatcher.DispatchHandler, fields: HeaderFields): boolean {
+    const headersTimeout = options.headersTimeout ?? UNDICI_TIMEOUT
+    const timeouts = this.#connections === undefined ? {} : { ...this.#bodyTimeout(options), headersTimeout }
+    const headers = withFields(rereadable(options.headers), fields) ?? null
+    return this.dispatcher.dispatch({ ...options, ...timeouts, headers, origin: this.#origin }, handler)
   }
 
   replay(call: Call, exchange: Exchange, stale: boolean): Transport {
@@ -68,7 +61,7 @@ export class Wire implements Transport {
       if (call.body !== undefined) body = sendable(call.body, call, error => { exchange.stop(error) })
       if (isOneShot(body ?? undefined)) exchange.watchUpload(body)
     } catch (error) {
-      // The caller's factory threw: its own error ends the call, and nothing has begun.
+      // The caller's factory threw: its error ends the call before anything is sent.
       exchange.stop(error)
       return
     }
@@ -85,23 +78,28 @@ export class Wire implements Transport {
     }
   }
 
-  #relay(call: Call, { options, headers, body, giveUp }: RelayedRequest, exchange: Exchange): void {
-    const sent = body === undefined || isStream(body) ? options.body ?? null : watched(body, call, giveUp)
+  #relay(call: Call, { options, headers, body, abort }: RelayedRequest, exchange: Exchange): void {
+    const sent = body === undefined || isStream(body) ? options.body ?? null : watched(body, call, abort)
     if (body !== undefined) exchange.watchUpload(sent)
     try {
       this.dispatcher.dispatch({
-        ...options, ...this.idle(options),
+        ...options, ...this.#bodyTimeout(options),
         origin: this.#origin,
-        headers: relayHeaders(headers ?? undefined, call) ?? null,
+        headers: relayedHeaders(headers ?? undefined, call) ?? null,
         body: sent as NonNullable<DispatchOptions['body']> | null,
       }, exchange)
     } catch (error) {
       exchange.onResponseError(undefined, error)
     }
   }
+
+  /** undici's own timeout between chunks, as a relayed body has no deadline. The dispatcher of a factory has its own. */
+  #bodyTimeout(options: DispatchOptions): Partial<DispatchOptions> {
+    return this.#connections === undefined ? {} : { bodyTimeout: options.bodyTimeout ?? UNDICI_TIMEOUT }
+  }
 }
 
-/** What undici gives headers, and each pause of a body, unless it is told otherwise; in ms. */
+/** undici's default timeout for the headers, and between two chunks of a body, in ms. */
 const UNDICI_TIMEOUT = 300_000
 
 const connectionsOf = ({ tls, http2, socketPath, connectTimeout }: PoolPolicy, env: Env): Connections => new Connections(
@@ -117,7 +115,7 @@ const undiciPool = (origin: string, policy: PoolPolicy, { connector }: Connectio
   allowH2: policy.http2,
   keepAliveTimeout: policy.idleTimeout,
   keepAliveMaxTimeout: policy.maxIdleTimeout,
-  // A call always has a deadline of ours, which is exact and covers these; undici's own would only cost.
+  // Every call has a deadline, which is exact and covers these; undici's own timers would only cost time.
   headersTimeout: 0,
   bodyTimeout: 0,
 })
