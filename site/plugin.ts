@@ -4,7 +4,7 @@ import {
   Application, Comment, CommentTag, Converter, DocumentReflection, KindRouter, type CommentDisplayPart, type Context,
   type ProjectReflection, type Reflection,
 } from 'typedoc'
-import { groupOf, guides, titleOf } from './groups.ts'
+import { groupOf, groupOrder, guides, titleOf } from './groups.ts'
 import { codeInHeadings, type Markdown } from './headings.ts'
 
 /*
@@ -16,11 +16,11 @@ const ROOT = path.resolve(import.meta.dirname, '..')
 
 /** Called by TypeDoc, which reads the name of this function. */
 export function load(app: Application): void {
-  const groupOfPage = guides(readFileSync(path.join(ROOT, 'README.md'), 'utf8'))
+  const pages = guides(readFileSync(path.join(ROOT, 'README.md'), 'utf8'))
 
   app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_: Context | undefined, page: DocumentReflection) => {
     page.name = titleOf(page.content) ?? page.name
-    page.frontmatter['group'] ??= groupOfPage(fileOf(page))
+    page.frontmatter['group'] ??= pages.groupOf(fileOf(page))
   })
 
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }: Context) => {
@@ -29,6 +29,7 @@ export function load(app: Application): void {
   })
 
   app.on(Application.EVENT_BOOTSTRAP_END, () => {
+    app.options.setValue('groupOrder', groupOrder(pages))
     app.options.setValue('markdownItLoader', (parser: Markdown) => { parser.core.ruler.push('code in headings', codeInHeadings) })
   })
 

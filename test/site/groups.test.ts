@@ -21,7 +21,7 @@ describe('the group of an export', () => {
 })
 
 test('guides are grouped as in the README', () => {
-  const groupOfPage = guides([
+  const { order, groupOf: groupOfPage } = guides([
     '| to know | read |', '|---|---|', '| options | [docs/options.md](docs/options.md) |', '| **use it** | |',
     '| fetch | [docs/fetch.md](docs/fetch.md#a) or [examples/](examples/README.md) |', '', 'See [docs/other.md](docs/other.md).',
   ].join('\n'))
@@ -29,10 +29,12 @@ test('guides are grouped as in the README', () => {
     'docs/options.md', 'docs/fetch.md', 'examples/README.md', 'docs/other.md', 'SECURITY.md', 'docs/decisions/0001-a.md',
   ]
   deepEqual(pages.map(groupOfPage), ['Guides', 'Use it', 'Use it', 'Guides', 'Project', 'Decisions'])
+  deepEqual(order, ['Guides', 'Use it'])
 })
 
 test('a page has the title of its first heading', () => {
-  equal(titleOf([{ kind: 'text', text: '# The `limit`: how many\n\nText' }]), 'The limit: how many')
+  const [code, rest] = [{ kind: 'code', text: '`limit`' }, { kind: 'text', text: ': how many\n\nText' }] as const
+  equal(titleOf([{ kind: 'text', text: '# The ' }, code, rest]), 'The limit: how many')
   equal(titleOf([{ kind: 'text', text: 'Text\n# Later' }]), undefined)
   equal(titleOf([]), undefined)
 })
