@@ -1,3 +1,8 @@
+/**
+ * A client under the built-in `fetch` of Node.js: `node --import breakwater/install app.js`, or {@link install} in a program.
+ *
+ * @module breakwater/install
+ */
 import { Client, createClient } from '../client/client.ts'
 import type { ClientDispatcher } from '../client/dispatcher/dispatcher.ts'
 import { forHost } from '../client/dispatcher/fetch.ts'

@@ -1,3 +1,8 @@
+/**
+ * Traces and metrics for OpenTelemetry. Needs `@opentelemetry/api`.
+ *
+ * @module breakwater/opentelemetry
+ */
 import {
   diag, metrics, propagation, trace, type MeterProvider, type TextMapPropagator, type TracerProvider,
 } from '@opentelemetry/api'

@@ -1,3 +1,8 @@
+/**
+ * Metrics for Prometheus. Needs `prom-client`.
+ *
+ * @module breakwater/prometheus
+ */
 import { register as globalRegistry, type OpenMetricsContentType, type Registry } from 'prom-client'
 import type { Client } from '../client/client.ts'
 import { refuse } from '../options/options.ts'
