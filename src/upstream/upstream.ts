@@ -1,6 +1,7 @@
 import { Circuit } from './circuit/circuit.ts'
 import type { Env } from '../clock.ts'
-import { Endpoint, Endpoints } from './endpoints/endpoint.ts'
+import { Endpoint } from './endpoints/endpoint.ts'
+import { Endpoints } from './endpoints/endpoints.ts'
 import { DrainingError, StatusError, type UpstreamError } from '../outcome/errors.ts'
 import { channels, type UpstreamEvent } from '../events.ts'
 import { DEFAULTS, type BudgetPolicy, type Policy } from '../options/options.ts'
