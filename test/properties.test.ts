@@ -257,7 +257,6 @@ suite('a circuit', () => {
         circuit.settle(admission, 'healthy', 1, clock.now())
       }
       equal(circuit.state, 'closed')
-      circuit.shutdown()
     }))
   })
 })

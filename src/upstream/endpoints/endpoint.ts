@@ -35,7 +35,9 @@ export class Endpoint {
   /** Refuses a call, and counts it as demand for a probe. */
   refuse(trace: Trace, now: number): CircuitOpenError {
     this.circuit?.refuse()
-    return this.refusal(trace, now)
+    const error = this.refusal(trace, now)
+    this.circuit?.observer?.refused(error)
+    return error
   }
 
   /** The error that says why the endpoint does not admit a call. */

@@ -46,8 +46,11 @@ export class Endpoints {
     if (all.length === 1) return soonest.refuse(trace, now)
     for (const endpoint of all) if (endpoint.opensIn(now) < soonest.opensIn(now)) soonest = endpoint
     this.#turn = (this.#turn + 1) % all.length
-    all[this.#turn]?.circuit?.refuse()
-    return soonest.refusal(trace, now)
+    const demanded = all[this.#turn]?.circuit
+    demanded?.refuse()
+    const error = soonest.refusal(trace, now)
+    demanded?.observer?.refused(error)
+    return error
   }
 
   /**
