@@ -38,7 +38,7 @@ export const attempt = (env: Env): Layer => next => {
     const endpoint = endpointOf(call)
     call.attempt = ++call.trace.attempts
     call.attemptAt = call.at
-    call.usualLatency = endpoint.latency.usual
+    call.usualLatency = endpoint.latency.average
     endpoint.inFlight++
     call.added = channels.attemptStart.hasSubscribers ? announce(call, endpoint, env) : undefined
     const timeout = timeoutOf(call)

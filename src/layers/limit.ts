@@ -1,18 +1,18 @@
 import type { Call } from '../call/call.ts'
+import { latencyOf, onEnd, rejected, type Ended } from '../call/completion.ts'
+import type { Layer, Send } from '../call/layer.ts'
 import type { Env } from '../clock.ts'
 import { LimitExceededError, TimeoutError, type LimitKind } from '../outcome/errors.ts'
-import type { Layer, Send } from '../call/layer.ts'
-import { upstreamOf } from '../upstream/of-call.ts'
+import type { Reply } from '../outcome/reply.ts'
 import type { Sample } from '../upstream/limit/adaptive-limit.ts'
 import type { Limit } from '../upstream/limit/limit.ts'
 import type { Permits } from '../upstream/limit/permits.ts'
-import type { Reply } from '../outcome/reply.ts'
-import { onEnd, latencyOf, rejected, type Ended } from '../call/completion.ts'
+import { upstreamOf } from '../upstream/of-call.ts'
 
 /**
  * Takes a permit, or waits for one in a bounded queue; the permit is held until the reply's body ends. A call that no
- * endpoint would admit is refused before it waits, and one that has waited is asked again; but while a circuit closes, step by
- * step, calls wait for the next step. This stands outside the breaker: what we refuse ourselves is no evidence about the
+ * endpoint would admit is refused before it waits, and checked again after the wait; while a circuit is closing step by
+ * step, calls wait for the next step. The layer is outside the breaker, so its refusals are no evidence about the
  * upstream.
  */
 export const limit = (env: Env): Layer => next => {
@@ -20,7 +20,7 @@ export const limit = (env: Env): Layer => next => {
   const ended: Ended = (call, reply, error) => {
     const { capacity } = upstreamOf(call)
     const now = env.clock.now()
-    // What this process's own standing still has added to the latency means nothing.
+    // A latency that includes a stall of this process says nothing about the upstream.
     if (env.clock.stalledAt < call.attemptAt) {
       sample.latency = latencyOf(call, reply, now)
       sample.deadline = call.settings.deadline
@@ -32,7 +32,7 @@ export const limit = (env: Env): Layer => next => {
     }
     capacity.permits.release(now)
   }
-  /** Goes on with a permit in hand. */
+  /** Continues with a permit taken. */
   const enter = (call: Call): Promise<Reply> => {
     const { capacity, endpoints } = upstreamOf(call)
     if (endpoints.admits(call.at)) return onEnd(next(call), call, ended)
@@ -57,8 +57,11 @@ export const limit = (env: Env): Layer => next => {
   }
 }
 
-/** What an attempt needs, in ms: as long as one takes now; but a call that has less time than others may also be quicker. */
-const needed = ({ settings: { deadline } }: Call, { held }: Limit): number => Math.min(held, deadline / 2)
+/**
+ * The time an attempt needs, in ms: the current hold time; at most half of the deadline, as short deadlines belong to
+ * quick calls.
+ */
+const needed = ({ settings: { deadline } }: Call, { holdTime }: Limit): number => Math.min(holdTime, deadline / 2)
 
 function refusal(call: Call, why: string, now: number, ...bound: [LimitKind, number, number?]): LimitExceededError {
   call.trace.mark(`refused: ${why}`, now)
@@ -71,7 +74,7 @@ interface Queue {
   readonly enter: Send
 }
 
-/** Waits for a permit, then goes on. Settles at once when the call is ended, and leaves the queue then. */
+/** Waits for a permit, then continues. If the call is ended meanwhile, leaves the queue and settles at once. */
 function inQueue(call: Call, patience: number, { env, permits, enter }: Queue): Promise<Reply> {
   const since = call.at
   call.phase = 'queue'
