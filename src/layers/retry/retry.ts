@@ -12,12 +12,13 @@ import { upstreamOf } from '../../upstream/of-call.ts'
 import { backoff } from './backoff.ts'
 
 /**
- * Makes further attempts after a failure while the call may be repeated, the wait fits the deadline, the circuit will admit
- * it, and the retry budget pays. When no further attempt is made, the caller gets the last real failure, which says why.
+ * Makes further attempts after a failure while the call may be repeated, the wait fits the deadline, the circuit will
+ * admit it, and the retry budget pays. When no further attempt is made, the caller gets the last real failure, which
+ * says why.
  *
- * p-retry runs the attempts: it counts them, ends at the limit, and asks its hooks in order. What decides and what waits is
- * ours (docs/decisions/0002-p-retry.md). It is entered with the first failure in hand, so a call that succeeds at once does
- * not pay for it.
+ * p-retry runs the attempts: it counts them, ends at the limit, and asks its hooks in order. What decides and what
+ * waits is ours (docs/decisions/0002-p-retry.md). It is entered with the first failure in hand, so a call that succeeds
+ * at once does not pay for it.
  */
 export const retry = (env: Env): Layer => next => {
   const settle: Settle = (call, reply, error) => {
@@ -48,8 +49,8 @@ const failureOf = (reply: Reply, call: Call, policy: RetryPolicy): UpstreamError
   policy.statuses.includes(reply.status) ? StatusError.of(call.trace, reply) : undefined
 
 /**
- * Whether another attempt could end differently: not after a refusal, a passed deadline, or the caller's own abort or mistake.
- * A StatusError is always retryable here: it exists only because its status is listed.
+ * Whether another attempt could end differently: not after a refusal, a passed deadline, or the caller's own abort or
+ * mistake. A StatusError is always retryable here: it exists only because its status is listed.
  */
 const isRetryable = (error: unknown): error is UpstreamError =>
   error instanceof UpstreamError && !(error instanceof RejectedError) && !(error instanceof DeadlineExceededError)
@@ -114,7 +115,8 @@ async function attempts(first: UpstreamError, failedCall: FailedCall): Promise<R
     return reply
   } catch (error) {
     if (call.cancelled) throw call.reason
-    // A refusal came after the wait, as the circuit had opened or the queue filled up: the failure before it is the real one.
+    // A refusal came after the wait, as the circuit had opened or the queue filled up: the failure before it is the
+    // real one.
     if (error instanceof RejectedError) stopped = REFUSALS[error.code] ?? 'queue full'
     else if (!isRetryable(error)) throw thrown
     if (sent !== 'never') last.sentEarlier()
@@ -122,7 +124,9 @@ async function attempts(first: UpstreamError, failedCall: FailedCall): Promise<R
   }
 }
 
-/** How long to wait before the next attempt, in ms: as long as a Retry-After asks for, else back-off with full jitter. */
+/**
+ * How long to wait before the next attempt, in ms: as long as a Retry-After asks for, else back-off with full jitter.
+ */
 function delay(error: UpstreamError, attempt: number, { env, policy, call }: FailedCall): number {
   if (error instanceof StatusError && error.reply.retryAfter !== undefined) return error.reply.retryAfter
   const base = error.verdict === 'throttled' ? policy.throttledBackoff : policy.backoff

@@ -72,11 +72,11 @@ export interface BreakerStatus extends EventEmitter {
 }
 
 /**
- * The circuit of one endpoint, as an opossum `CircuitBreaker` for dashboards, metrics packages and code that know those:
- * it is an instance of that class and emits its events. The circuit decides, and a view cannot disturb it.
+ * The circuit of one endpoint, as an opossum `CircuitBreaker` for dashboards, metrics packages and code that know
+ * those: it is an instance of that class and emits its events. The circuit decides, and a view cannot disturb it.
  *
- * `fire()` and `call()` reject, and `disable()`, `fallback()` and `healthCheck()` throw, with a TypeError: send requests
- * through the client.
+ * `fire()` and `call()` reject, and `disable()`, `fallback()` and `healthCheck()` throw, with a TypeError: send
+ * requests through the client.
  */
 export interface BreakerView extends EventEmitter {
   /** The origin of the endpoint. */
@@ -111,7 +111,10 @@ export interface BreakerView extends EventEmitter {
   shutdown(): void
   /** State and counts, as opossum writes them. */
   toJSON(): object
-  /** Listens for one of {@link BreakerEvents}. A listener that throws disturbs no call: Node reports an uncaught exception. */
+  /**
+   * Listens for one of {@link BreakerEvents}. A listener that throws disturbs no call: Node reports an uncaught
+   * exception.
+   */
   on<Event extends keyof BreakerEvents>(event: Event, listener: (...args: BreakerEvents[Event]) => void): this
   /** Listens for any other event. */
   on(event: string | symbol, listener: (...args: unknown[]) => void): this

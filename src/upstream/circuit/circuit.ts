@@ -9,8 +9,8 @@ import { trip, type Runs } from './trip.ts'
 import { Window } from './window.ts'
 
 /**
- * Permission to make one attempt: the generation it belongs to, negative for a probe; 0 is a refusal. A plain number, so
- * that admission allocates nothing.
+ * Permission to make one attempt: the generation it belongs to, negative for a probe; 0 is a refusal. A plain number,
+ * so that admission allocates nothing.
  */
 export type Admission = number
 
@@ -26,8 +26,8 @@ const PROBE_SPACING = 25
  *
  * Admission is asked before anything is sent, so our own refusals never enter a rate. Each admission carries the
  * generation of the circuit, and every change of state starts a new one, so late outcomes are ignored. Outcomes without
- * evidence change nothing. It needs several probes to close, each with a time limit; the open time is jittered and grows;
- * after it has closed, the load ramps up.
+ * evidence change nothing. It needs several probes to close, each with a time limit; the open time is jittered and
+ * grows; after it has closed, the load ramps up.
  *
  * While open, it admits a probe when the open time is over, or as soon as the probe is a small share (`probeShare`) of
  * the calls refused so far: the more demand, the sooner recovery is noticed, at the same relative cost to the upstream.
@@ -223,7 +223,7 @@ export class Circuit implements Runs {
       this.#lastProbeAt = now
       this.#reason = reason
     }
-    // An early probe, one that demand asked for, leaves the open time as it was.
+    // A probe that was sent early, on demand, leaves the open time unchanged.
     if (from === 'closed' || now >= this.#probeAt) {
       const { openTime, maxOpenTime } = this.#policy
       const time = Math.min(maxOpenTime, openTime * 2 ** Math.min(this.#rounds++, 40))

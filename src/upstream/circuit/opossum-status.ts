@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events'
-import CircuitBreaker, { type Bucket, type Counts, type Stats, type Status as OpossumStatus, type StatusOptions } from 'opossum'
+import CircuitBreaker, {
+  type Bucket, type Counts, type Stats, type Status as OpossumStatus, type StatusOptions,
+} from 'opossum'
 import type { Env, Timer } from '../../clock.ts'
 import type { BreakerStatus } from './breaker-view.ts'
 
@@ -9,7 +11,8 @@ const SAMPLES = 1_000
 
 /** Without a controller of its own, and with snapshots, each Status would start an interval. */
 const optionsOf = (window: number): StatusOptions => ({
-  rollingCountTimeout: window, rollingCountBuckets: BUCKETS, enableSnapshots: false, rotateBucketController: new EventEmitter(),
+  rollingCountTimeout: window, rollingCountBuckets: BUCKETS,
+  enableSnapshots: false, rotateBucketController: new EventEmitter(),
 })
 
 /** opossum exports no class Status, but it takes instances of subclasses. */

@@ -26,20 +26,23 @@ const EVENTS: Readonly<Record<CircuitState, 'open' | 'halfOpen' | 'close'>> =
 
 /** The events that opossum counts and by what name, in its order: packages ask a breaker for its `eventNames()`. */
 const COUNTED: readonly (readonly [event: string, count: keyof Counts])[] = [
-  ['success', 'successes'], ['failure', 'failures'], ['fallback', 'fallbacks'], ['timeout', 'timeouts'], ['fire', 'fires'],
-  ['reject', 'rejects'], ['cacheHit', 'cacheHits'], ['cacheMiss', 'cacheMisses'],
+  ['success', 'successes'], ['failure', 'failures'], ['fallback', 'fallbacks'], ['timeout', 'timeouts'],
+  ['fire', 'fires'], ['reject', 'rejects'], ['cacheHit', 'cacheHits'], ['cacheMiss', 'cacheMisses'],
   ['coalesceCacheHit', 'coalesceCacheHits'], ['coalesceCacheMiss', 'coalesceCacheMisses'],
   ['semaphoreLocked', 'semaphoreRejections'],
 ]
 
 const optionsOf = ({ openTime, failureRate, window, minimumCalls }: BreakerPolicy): Options => ({
-  resetTimeout: openTime, errorThresholdPercentage: failureRate * 100, rollingCountTimeout: window, volumeThreshold: minimumCalls,
+  resetTimeout: openTime, errorThresholdPercentage: failureRate * 100,
+  rollingCountTimeout: window, volumeThreshold: minimumCalls,
 })
 
 const unavailable = (method: string): TypeError =>
   new TypeError(`${method}() is not available on a view of a circuit: use the client and its options`)
 
-/** The failure of an attempt as an error. One made for a status holds neither the headers nor the body of the response. */
+/**
+ * The failure of an attempt as an error. One made for a status holds neither the headers nor the body of the response.
+ */
 const failureOf = ({ report, reply, error }: AttemptResult): UpstreamError => {
   if (error instanceof UpstreamError) return error
   const bare = new Reply(reply?.status ?? 0, {})
@@ -48,9 +51,9 @@ const failureOf = ({ report, reply, error }: AttemptResult): UpstreamError => {
 }
 
 /**
- * A circuit as an opossum breaker. State is read from the circuit; what happens to it is emitted as opossum's events, which
- * opossum counts. Nothing of opossum decides: the listeners by which its constructor would do so (a success closes a half-open
- * breaker, an open one starts a timer) are removed, and those that count are added again.
+ * A circuit as an opossum breaker. State is read from the circuit; what happens to it is emitted as opossum's events,
+ * which opossum counts. Nothing of opossum decides: the listeners by which its constructor would do so (a success
+ * closes a half-open breaker, an open one starts a timer) are removed, and those that count are added again.
  */
 class OpossumView extends CircuitBreaker implements BreakerView {
   readonly #circuit: Circuit
@@ -75,7 +78,9 @@ class OpossumView extends CircuitBreaker implements BreakerView {
     this.#policy = policy
     this.#change = EVENTS[circuit.state]
     this.removeAllListeners()
-    for (const [event, count] of COUNTED) this.on(event, (_: unknown, latency?: number) => { status.increment(count, latency) })
+    for (const [event, count] of COUNTED) {
+      this.on(event, (_: unknown, latency?: number) => { status.increment(count, latency) })
+    }
     this.on('open', () => { status.open() })
     this.on('close', () => { status.close() })
     circuit.observer = {
@@ -130,7 +135,7 @@ class OpossumView extends CircuitBreaker implements BreakerView {
     super.shutdown()
   }
 
-  /** A listener that throws must not end the call that it hears of: its error is reported as an uncaught exception. */
+  /** A listener that throws must not fail the call in progress: its error is reported as an uncaught exception. */
   override emit(event: string | symbol, ...args: unknown[]): boolean {
     try {
       return super.emit(event, ...args)

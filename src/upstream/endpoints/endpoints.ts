@@ -39,7 +39,9 @@ export class Endpoints {
     return !this.admits(now) && !this.isOpening(now)
   }
 
-  /** The refusal by the endpoint that opens first. The call counts as demand for a probe of one endpoint, in rotation. */
+  /**
+   * The refusal by the endpoint that opens first. The call counts as demand for a probe of one endpoint, in rotation.
+   */
   refuse(trace: Trace, now: number): CircuitOpenError {
     const { all } = this
     let soonest = all[0] as Endpoint
