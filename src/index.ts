@@ -31,6 +31,9 @@ export type { HeaderFields } from './http/headers.ts'
 export type { Reply, ReplyBody, ReplyHeaders, Stale, StandIn, Timings } from './outcome/reply.ts'
 export type { CallOptions, QueryValue } from './call/request.ts'
 export type { CallReport, Phase, StopReason, TimelineEntry } from './outcome/upstream-error.ts'
+export type {
+  BreakerEvents, BreakerResult, BreakerStats, BreakerStatus, BreakerView,
+} from './upstream/circuit/breaker-view.ts'
 export type { UpstreamClient } from './client/upstream-client.ts'
 export type {
   BudgetSnapshot, EndpointSnapshot, LimitSnapshot, RememberedError, StaleSnapshot, UpstreamSnapshot,

@@ -419,7 +419,7 @@ suite('the end of a call from outside', () => {
     const seen = made.start({ signal: controller.signal })
     equal(made.upstream.permits.queued, 1)
     // As a reply's end does it: the one who waits is granted the permit, and goes on at once.
-    made.upstream.permits.release()
+    made.upstream.permits.release(made.clock.now())
     controller.abort('gone')
     await settle()
     deepEqual([seen.error, made.upstream.permits.taken, made.inner.calls], ['gone', 0, 2])
@@ -459,14 +459,14 @@ suite('a hedged call through all layers', () => {
 
   test('says nothing against the endpoint whose attempt was cancelled, but remembers that it was slow', async () => {
     const made = await hedged()
-    const before = made.upstream.endpoints.all.map(({ latency }) => latency.usual)
+    const before = made.upstream.endpoints.all.map(({ latency }) => latency.average)
     await made.clock.advance(200)
     ;(await made.quick.next()).reply(replyOf())
     await settle()
     const index = made.wires.indexOf(made.slow)
     const { circuit, latency } = made.upstream.endpoints.all[index]!
     deepEqual([circuit!.window.failures, circuit!.unhealthy], [0, 0])
-    ok(latency.usual > before[index]!, `${latency.usual} ms after ${before[index]!} ms`)
+    ok(latency.average > before[index]!, `${latency.average} ms after ${before[index]!} ms`)
   })
 
   test('is tried again when both attempts fail', async () => {

@@ -7,7 +7,7 @@ import type { Reply } from '../src/outcome/reply.ts'
 import type { Verdict } from '../src/outcome/verdict.ts'
 import { backoff } from '../src/layers/retry/backoff.ts'
 import { Budget } from '../src/upstream/retry-budget.ts'
-import { Permits } from '../src/upstream/limit/permits.ts'
+import { join, permitsOf } from './support/permits.ts'
 import type { Waiter } from '../src/upstream/limit/queue.ts'
 import { Ramp } from '../src/upstream/circuit/ramp.ts'
 import { retryAfter } from '../src/http/retry-after.ts'
@@ -33,7 +33,7 @@ suite('permits', () => {
 
   test('never exceed the limit, always come back, and are granted in the order they were asked for', () => {
     check(fc.property(fc.integer({ min: 1, max: 8 }), fc.array(step, { maxLength: 200 }), (max, steps) => {
-      const permits = new Permits(max)
+      const permits = permitsOf(max)
       const queue: { id: number; waiter: Waiter }[] = []
       let [held, asked, allowed, limit] = [0, 0, max, max]
       for (const what of steps) {
@@ -41,7 +41,7 @@ suite('permits', () => {
           const id = asked++
           if (permits.take()) held++
           else {
-            const waiter = permits.wait(() => {
+            const waiter = join(permits, () => {
               equal(queue.shift()?.id, id, 'first in, first out')
               held++
             })
@@ -50,13 +50,13 @@ suite('permits', () => {
         } else if (what === 'end') {
           if (held === 0) continue
           held--
-          permits.release()
+          permits.release(0)
         } else if ('leave' in what) {
           const [gone] = queue.splice(what.leave % Math.max(1, queue.length), 1)
           if (gone !== undefined) permits.leave(gone.waiter)
         } else {
           limit = what.resize
-          permits.resize(limit)
+          permits.resize(limit, 0)
         }
         // Permits above a limit that was made smaller come back in their time; until then none is given.
         allowed = Math.max(limit, Math.min(allowed, held))
@@ -66,7 +66,7 @@ suite('permits', () => {
       }
       while (held > 0) {
         held--
-        permits.release()
+        permits.release(0)
       }
       deepEqual([permits.taken, permits.queued, queue.length], [0, 0, 0])
       equal(permits.take(), true)
@@ -257,7 +257,6 @@ suite('a circuit', () => {
         circuit.settle(admission, 'healthy', 1, clock.now())
       }
       equal(circuit.state, 'closed')
-      circuit.shutdown()
     }))
   })
 })

@@ -155,7 +155,7 @@ export const STACK: Readonly<Record<string, Case>> = {
 /** Each layer alone. */
 export const SINGLE: Readonly<Record<string, Case>> = {
   'no layer': { make: noLayer },
-  ...Object.fromEntries(['deadline', 'retry', 'limit', 'route', 'breaker', 'attempt']
+  ...Object.fromEntries(['deadline', 'retry', 'limit', 'balance', 'breaker', 'attempt']
     .map(name => [name, { above: 'no layer', make: layer(name) }])),
   'breaker, circuit open': { above: 'call alone', make: refusingBreaker },
   'call alone': {

@@ -2,6 +2,7 @@ import type { Reply } from '../outcome/reply.ts'
 import { requestOf, type CallOptions } from '../call/request.ts'
 import type { Perform } from '../upstream/perform.ts'
 import { targetOn } from '../http/target.ts'
+import type { BreakerView } from '../upstream/circuit/breaker-view.ts'
 import type { UpstreamSnapshot } from '../upstream/snapshot.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { replyPromise, Verbs, type ReplyPromise } from './verbs.ts'
@@ -48,6 +49,17 @@ export class UpstreamClient extends Verbs<string> {
   /** Closes every circuit by hand, whatever opened it. */
   restore(): void {
     for (const { circuit } of this.#upstream.endpoints.all) circuit?.restore()
+  }
+
+  /**
+   * The circuit of each endpoint as an opossum `CircuitBreaker`, for dashboards and metrics packages made for those. The same
+   * ones each time, until they are shut down: with the upstream, or when its breaker is switched off. None while it is off.
+   *
+   * @example
+   * const metrics = new PrometheusMetrics({ circuits: client.upstream('payments').breakers() })   // of opossum-prometheus
+   */
+  breakers(): BreakerView[] {
+    return this.#upstream.breakers()
   }
 
   #send(method: string, path: string, options: CallOptions | undefined, streamed: boolean): Promise<Reply> {

@@ -42,7 +42,7 @@ export const attempt = (env: Env): Layer => next => {
     const endpoint = endpointOf(call)
     call.attempt = ++call.trace.attempts
     call.attemptAt = call.turnAt = call.at
-    call.usualLatency = endpoint.latency.usual
+    call.usualLatency = endpoint.latency.average
     endpoint.inFlight++
     call.added = channels.attemptStart.hasSubscribers ? publishStart(call, endpoint, env) : undefined
     const timeout = timeoutOf(call)

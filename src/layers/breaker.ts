@@ -9,21 +9,24 @@ import { onEnd, latencyOf, rejected, type Ended } from '../call/completion.ts'
 import type { Verdict } from '../outcome/verdict.ts'
 
 /**
- * Asks the endpoint's circuit for admission and tells it the outcome, when the whole body has come or failed to. The
- * circuit hears only what the endpoint itself did.
+ * Asks the endpoint's circuit for admission, and reports to it how the attempt ended once the whole body has arrived or
+ * failed to. Only what the endpoint itself did is reported.
  */
 export const breaker = (env: Env): Layer => next => {
   const settle: Ended = (call, reply, error) => {
     const { circuit } = endpointOf(call)
     const policy = call.policy.breaker
-    if (circuit === undefined || policy === false) return
+    if (circuit === undefined || policy === false || call.admission === 0) return
     const now = env.clock.now()
-    // What this process's own standing still has added to the latency means nothing.
-    const latency = env.clock.stalledAt >= call.attemptAt ? undefined : latencyOf(call, reply, now)
-    circuit.settle(call.admission, verdictOf(reply, error), latency, now)
+    const verdict = verdictOf(reply, error)
+    const latency = latencyOf(call, reply, now)
+    circuit.observer?.ended({ verdict, latency: latency ?? 0, report: call.trace, reply, error })
+    // A stall of this process is part of the latency, so then it says nothing about the endpoint.
+    const isStalled = env.clock.stalledAt >= call.attemptAt
+    circuit.settle(call.admission, verdict, isStalled ? undefined : latency, now)
     if (reply?.retryAfter !== undefined && holds(reply, policy)) circuit.hold(reply.retryAfter, now)
   }
-  // A probe must not stay out: a streamed body that outlasts its time is judged by what has come so far.
+  // A probe must end in time: if its streamed body is still arriving then, the reply so far is its outcome.
   const sendStreamedProbe = (call: Call, policy: BreakerPolicy): Promise<Reply> => {
     let begun: Reply | undefined
     const timer = env.clock.after(policy.probeTimeout, () => {
@@ -45,6 +48,7 @@ export const breaker = (env: Env): Layer => next => {
     if (circuit === undefined || policy === false) return next(call)
     const admission = circuit.admit(call.at)
     if (admission === 0) return rejected(endpoint.refuse(call.trace, call.at))
+    circuit.observer?.admitted()
     call.admission = admission
     call.attemptAt = call.at
     if (admission < 0 && call.settings.streamed) return sendStreamedProbe(call, policy)
@@ -56,7 +60,7 @@ export const breaker = (env: Env): Layer => next => {
 const holds = (reply: Reply, policy: BreakerPolicy): boolean =>
   reply.status === 503 || (reply.status === 429 && policy.holdOn429)
 
-/** What is not one of our errors (the caller's abort) proves nothing. */
+/** An error that is not one of ours is the caller's abort: it proves nothing. */
 const verdictOf = (reply: Reply | undefined, error: unknown): Verdict => {
   if (error === undefined) return reply?.verdict ?? 'none'
   return error instanceof UpstreamError ? error.verdict : 'none'

@@ -1,27 +1,37 @@
 import { SUPERSEDED, type Call } from '../call/call.ts'
-import { isOneShot } from '../http/body.ts'
-import type { Env } from '../clock.ts'
-import { UpstreamError } from '../outcome/errors.ts'
-import { channels } from '../events.ts'
 import type { Layer, Send } from '../call/layer.ts'
-import type { HedgePolicy } from '../options/options.ts'
-import { upstreamOf } from '../upstream/of-call.ts'
-import { Percentile } from '../upstream/latency/percentile.ts'
-import { failed } from '../outcome/verdict.ts'
+import type { Env } from '../clock.ts'
+import { channels } from '../events.ts'
+import { isOneShot } from '../http/body.ts'
+import { UpstreamError } from '../outcome/errors.ts'
 import type { Reply } from '../outcome/reply.ts'
+import { failed } from '../outcome/verdict.ts'
+import { Percentile } from '../upstream/latency/percentile.ts'
+import { upstreamOf } from '../upstream/of-call.ts'
 
 /**
- * Sends a second attempt beside one that takes longer than nearly all do, and gives the caller whichever comes back well first
- * ("The Tail at Scale", Dean and Barroso, CACM 2013). The other one is cancelled. Only for calls that may be repeated; only with
- * a permit of its own that is free at once, and only if the retry budget pays, which is not given back: at defaults seven calls
- * in a hundred at most have a second attempt.
+ * Sends a second attempt beside an attempt that takes longer than nearly all others, and gives the caller the first
+ * good reply ("The Tail at Scale", Dean and Barroso, CACM 2013); the other attempt is cancelled. Only repeatable calls
+ * are hedged, only if a second permit is free, and only if the retry budget pays. The cost is not given back: with the
+ * default options at most seven calls in a hundred are hedged.
  */
 export const hedge = (env: Env): Layer => next => call => {
   const policy = call.settings.hedge
   if (policy === false || !call.settings.idempotent || isOneShot(call.body)) return next(call)
-  const parts = upstreamOf(call)
-  if (parts.latencies?.share !== policy.percentile) parts.latencies = new Percentile(policy.percentile)
-  return new Race(env, next, parts.latencies, call, policy).result
+  const upstream = upstreamOf(call)
+  if (upstream.latencies?.share !== policy.percentile) upstream.latencies = new Percentile(policy.percentile)
+  const { latencies } = upstream
+  const delay = latencies.count < policy.minimumCalls ? Infinity : latencies.value
+  return new Race(call, { env, next, latencies }, delay).result
+}
+
+/** What the attempts of a race need. */
+interface Track {
+  readonly env: Env
+  /** Makes an attempt. */
+  readonly next: Send
+  /** How long attempts of the upstream take. */
+  readonly latencies: Percentile
 }
 
 /** How an attempt ended. */
@@ -31,26 +41,21 @@ interface AttemptOutcome {
   readonly error?: unknown
 }
 
-/** One attempt, and perhaps a second one beside it. */
+/** An attempt, and a second one beside it if the first takes longer than `delay`. */
 class Race {
   readonly result: Promise<Reply>
-  readonly #env: Env
-  readonly #next: Send
-  readonly #latencies: Percentile
+  readonly #track: Track
   readonly #call: Call
   readonly #running = new Set<Call>()
   #decide!: (outcome: AttemptOutcome) => void
-  /** The first to end badly, while the other is out. */
+  /** The outcome of the attempt that failed while the other is in flight. */
   #failed: AttemptOutcome | undefined
 
-  constructor(env: Env, next: Send, latencies: Percentile, call: Call, { minimumCalls }: HedgePolicy) {
-    this.#env = env
-    this.#next = next
-    this.#latencies = latencies
+  constructor(call: Call, track: Track, delay: number) {
+    this.#track = track
     this.#call = call
-    const { clock } = env
+    const { clock } = track.env
     this.#run(call)
-    const delay = latencies.count < minimumCalls ? Infinity : latencies.value
     const timer = clock.after(delay, () => { this.#hedge(clock.now(), delay) })
     this.result = new Promise((resolve, reject) => {
       this.#decide = ({ reply, error }) => {
@@ -63,7 +68,7 @@ class Race {
 
   #run(attempt: Call): void {
     this.#running.add(attempt)
-    this.#next(attempt).then(
+    this.#track.next(attempt).then(
       reply => { this.#ended({ attempt, reply }) },
       (error: unknown) => { this.#ended({ attempt, error }) },
     )
@@ -80,7 +85,7 @@ class Race {
     const { trace, method } = call
     trace.mark(`hedged after ${Math.round(delay)} ms`, now)
     if (channels.hedge.hasSubscribers) {
-      const { client = '' } = this.#env
+      const { client = '' } = this.#track.env
       channels.hedge.publish({ client, call: trace.number, upstream: trace.upstream, method, attempt: trace.attempts + 1, delay })
     }
     this.#run(call.fork(now))
@@ -88,39 +93,39 @@ class Race {
 
   #ended(outcome: AttemptOutcome): void {
     const { attempt, reply } = outcome
-    const { clock } = this.#env
+    const { env: { clock }, latencies } = this.#track
     const { capacity: { permits } } = upstreamOf(attempt)
-    // The one that was cancelled.
+    // The cancelled attempt.
     if (!this.#running.delete(attempt)) {
       reply?.discard()
       return
     }
     const now = clock.now()
     const [other] = this.#running
-    // The second permit goes back with the first of the two to end.
+    // The second permit is returned when the first of the two attempts ends.
     if (other !== undefined) permits.release(now)
     if (reply !== undefined && !failed(reply.verdict)) {
-      if (clock.stalledAt < attempt.attemptAt) this.#latencies.record(now - attempt.attemptAt)
+      if (clock.stalledAt < attempt.attemptAt) latencies.record(now - attempt.attemptAt)
       this.#failed?.reply?.discard()
       if (other !== undefined) this.#supersede(other, now)
       this.#decide(outcome)
-    } else if (other === undefined) this.#decide(this.#real(outcome))
+    } else if (other === undefined) this.#decide(this.#reported(outcome))
     else this.#failed = outcome
   }
 
-  /** Cancels the slower one. That it took so long, at least, is known now, and counts: else only the quick would be known. */
+  /** Cancels the slower attempt. Its duration so far is recorded: otherwise only fast attempts would be. */
   #supersede(other: Call, now: number): void {
     this.#running.delete(other)
-    this.#latencies.record(now - other.attemptAt)
+    this.#track.latencies.record(now - other.attemptAt)
     other.interrupt(SUPERSEDED)
   }
 
-  /** Which of two failures to tell: the one that the upstream may have seen, of both the first. */
-  #real(last: AttemptOutcome): AttemptOutcome {
+  /** The failure to report: that of an attempt which the upstream may have seen, the first if it may have seen both. */
+  #reported(last: AttemptOutcome): AttemptOutcome {
     if (this.#failed === undefined) return last
-    const [told, untold] = wasSent(this.#failed) ? [this.#failed, last] : [last, this.#failed]
-    untold.reply?.discard()
-    return told
+    const [reported, other] = wasSent(this.#failed) ? [this.#failed, last] : [last, this.#failed]
+    other.reply?.discard()
+    return reported
   }
 }
 

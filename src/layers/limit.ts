@@ -1,21 +1,21 @@
 import type { Call } from '../call/call.ts'
-import { isOneShot } from '../http/body.ts'
-import type { Env } from '../clock.ts'
-import { LimitExceededError, TimeoutError, type LimitKind } from '../outcome/errors.ts'
+import { latencyOf, onEnd, onReply, rejected, type Ended, type Replied } from '../call/completion.ts'
 import type { Layer, Send } from '../call/layer.ts'
-import { upstreamOf } from '../upstream/of-call.ts'
+import type { Env } from '../clock.ts'
+import { isOneShot } from '../http/body.ts'
+import { LimitExceededError, TimeoutError, type LimitKind } from '../outcome/errors.ts'
+import type { Reply } from '../outcome/reply.ts'
 import type { Sample } from '../upstream/limit/adaptive-limit.ts'
 import { LOOK, type Limit } from '../upstream/limit/limit.ts'
-import type { Reply } from '../outcome/reply.ts'
-import { latencyOf, onEnd, onReply, rejected, type Ended, type Replied } from '../call/completion.ts'
+import { upstreamOf } from '../upstream/of-call.ts'
 
 /**
  * Takes a permit, or waits for one in a bounded queue. The permit is held while the upstream works: until the reply's body ends,
- * or until its headers have come if the body is streamed; and it is lent to others while the caller's own body is waited for.
+ * or until its headers arrive if the body is streamed; and it is lent to others while the call waits for its caller's own body.
  *
- * A call that no endpoint would admit is refused before it waits, and one that has waited is asked again; but while a circuit
- * closes, step by step, calls wait for the next step. This stands outside the breaker: what we refuse ourselves is no evidence
- * about the upstream.
+ * A call that no endpoint would admit is refused before it waits, and checked again after the wait; while a circuit is closing
+ * step by step, calls wait for the next step. The layer is outside the breaker, so its refusals are no evidence about the
+ * upstream.
  */
 export const limit = (env: Env): Layer => next => {
   const sample: Sample = { latency: 0, deadline: 0, inFlight: 0, healthy: false, dropped: false }
@@ -23,7 +23,7 @@ export const limit = (env: Env): Layer => next => {
     const { capacity } = upstreamOf(call)
     const now = env.clock.now()
     const latency = latencyOf(call, reply, now)
-    // What this process's own standing still has added to the latency means nothing.
+    // A latency that includes a stall of this process says nothing about the upstream.
     if (latency === undefined || env.clock.stalledAt >= call.attemptAt) return
     sample.latency = latency
     sample.deadline = call.settings.deadline
@@ -51,7 +51,7 @@ export const limit = (env: Env): Layer => next => {
     const sent = onEnd(next(call), call, ended)
     return call.settings.streamed ? onReply(sent, call, replied) : sent
   }
-  /** Goes on with a permit in hand, for which the call may have waited. */
+  /** Continues with a permit taken, for which the call may have waited. */
   const enter = (call: Call): Promise<Reply> => {
     const { capacity, endpoints } = upstreamOf(call)
     if (endpoints.admits(call.at)) return send(call)
@@ -92,8 +92,11 @@ function watch(capacity: Limit, env: Env): void {
   })
 }
 
-/** What an attempt needs, in ms: as long as one takes now; but a call that has less time than others may also be quicker. */
-const needed = ({ settings: { deadline } }: Call, { held }: Limit): number => Math.min(held, deadline / 2)
+/**
+ * The time an attempt needs, in ms: the current hold time; at most half of the deadline, as short deadlines belong to
+ * quick calls.
+ */
+const needed = ({ settings: { deadline } }: Call, { holdTime }: Limit): number => Math.min(holdTime, deadline / 2)
 
 function refusal(call: Call, why: string, now: number, ...bound: [LimitKind, number, number?]): LimitExceededError {
   call.trace.mark(`refused: ${why}`, now)
@@ -106,7 +109,7 @@ interface Queue {
   readonly enter: Send
 }
 
-/** Waits for a permit, then goes on. Settles at once when the call is ended, and leaves the queue then. */
+/** Waits for a permit, then continues. If the call is ended meanwhile, leaves the queue and settles at once. */
 function inQueue(call: Call, patience: number, { env, capacity, enter }: Queue): Promise<Reply> {
   const since = call.at
   const { permits } = capacity

@@ -1,5 +1,6 @@
 import type { Call } from '../call/call.ts'
-import type { Endpoint, Endpoints } from './endpoints/endpoint.ts'
+import type { Endpoint } from './endpoints/endpoint.ts'
+import type { Endpoints } from './endpoints/endpoints.ts'
 import type { Budget } from './retry-budget.ts'
 import type { Limit } from './limit/limit.ts'
 import type { Percentile } from './latency/percentile.ts'

@@ -91,7 +91,7 @@ export function snapshotOf(endpoint: Endpoint, now: number): EndpointSnapshot {
   const opensIn = circuit?.opensIn(now) ?? 0
   return {
     origin, inFlight,
-    latency: latency.usual,
+    latency: latency.average,
     circuit: circuit?.state ?? 'off',
     why: circuit?.why(now) ?? 'the breaker is disabled',
     probeIn: opensIn > 0 && opensIn < Infinity ? opensIn : undefined,

@@ -1,6 +1,9 @@
+import type { BreakerView } from './circuit/breaker-view.ts'
 import { Circuit } from './circuit/circuit.ts'
+import { viewOf } from './circuit/opossum-view.ts'
 import type { Env } from '../clock.ts'
-import { Endpoint, Endpoints } from './endpoints/endpoint.ts'
+import { Endpoint } from './endpoints/endpoint.ts'
+import { Endpoints } from './endpoints/endpoints.ts'
 import { DrainingError, StatusError, type UpstreamError } from '../outcome/errors.ts'
 import { channels, type UpstreamEvent } from '../events.ts'
 import { DEFAULTS, type BudgetPolicy, type Policy } from '../options/options.ts'
@@ -119,7 +122,7 @@ export class Upstream implements UpstreamState {
     this.budget.tune(budgetOf(policy))
     for (const endpoint of this.endpoints.all) {
       if (policy.breaker === false) {
-        endpoint.circuit?.shutdown()
+        endpoint.circuit?.release()
         endpoint.circuit = undefined
       } else if (endpoint.circuit === undefined) endpoint.circuit = this.#circuit(endpoint.origin, policy.breaker)
       else endpoint.circuit.tune(policy.breaker)
@@ -140,6 +143,14 @@ export class Upstream implements UpstreamState {
     for (const call of this.backingOff.all()) call.interrupt(new DrainingError(call.trace))
     await Promise.all(this.endpoints.all.map(({ pool }) => pool.destroy()))
     this.#release()
+  }
+
+  /** Its circuits as opossum breakers: one for each endpoint, made when first asked for; none once it is gone. */
+  breakers(): BreakerView[] {
+    const { env, name: group, policy: { breaker } } = this
+    if (this.#released || breaker === false) return []
+    return this.endpoints.all.flatMap(({ circuit, origin }) =>
+      circuit === undefined ? [] : [viewOf(circuit, { name: origin, group, policy: breaker, env })])
   }
 
   snapshot(): UpstreamSnapshot {
@@ -167,7 +178,7 @@ export class Upstream implements UpstreamState {
   #release(): void {
     if (this.#released) return
     this.#released = true
-    for (const { circuit } of this.endpoints.all) circuit?.shutdown()
+    for (const { circuit } of this.endpoints.all) circuit?.release()
     if (channels.upstreamGone.hasSubscribers) channels.upstreamGone.publish(this.#event)
   }
 

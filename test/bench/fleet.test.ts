@@ -47,7 +47,7 @@ describe('a fleet', () => {
     deepEqual(known.map(({ upstreams }) => upstreams), [2_000, 2_000, 2_000])
     deepEqual(known.map(({ notClosed }) => notClosed), [0, 1_000, 0])
     const [before, during, after] = known.map(({ heap }) => heap / 2_000) as [number, number, number]
-    // Half of them remember an outage, with their last errors and opossum's part of the circuit.
+    // Half of them remember an outage, with their last errors.
     ok(during - before < 10_240 && after - before < 6_144, `bytes per upstream: ${before}, then ${during}, then ${after}`)
   })
 })

@@ -211,9 +211,9 @@ suite('the usual latency of an endpoint', () => {
     const { answered, endpoint } = setup()
     await answered(replyOf(503), 900)
     await answered(replyOf(500), 900)
-    equal(endpoint.latency.usual, 0)
+    equal(endpoint.latency.average, 0)
     await answered(replyOf(), 40)
-    equal(endpoint.latency.usual, 40)
+    equal(endpoint.latency.average, 40)
   })
 
   test('is not learnt while our own event loop stands still', async () => {
@@ -223,7 +223,7 @@ suite('the usual latency of an endpoint', () => {
     await env.clock.stall(2_000)
     received.reply(replyOf())
     await sent
-    equal(endpoint.latency.usual, 0)
+    equal(endpoint.latency.average, 0)
   })
 
   test('is not learnt from how long somebody reads a stream', async () => {
@@ -236,7 +236,7 @@ suite('the usual latency of an endpoint', () => {
     await sent
     await env.clock.advance(8_000)
     end()
-    equal(endpoint.latency.usual, 30)
+    equal(endpoint.latency.average, 30)
   })
 })
 

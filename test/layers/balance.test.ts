@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { Endpoints, type Endpoint } from '../../src/upstream/endpoints/endpoint.ts'
+import type { Endpoint } from '../../src/upstream/endpoints/endpoint.ts'
+import { Endpoints } from '../../src/upstream/endpoints/endpoints.ts'
 import { CircuitOpenError } from '../../src/outcome/errors.ts'
 import { balance } from '../../src/layers/balance.ts'
 import type { Call } from '../../src/call/call.ts'

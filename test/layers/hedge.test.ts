@@ -7,12 +7,12 @@ import { channels, type HedgeEvent } from '../../src/events.ts'
 import { hedge } from '../../src/layers/hedge.ts'
 import type { HedgeOptions } from '../../src/options/options.ts'
 import { Budget } from '../../src/upstream/retry-budget.ts'
-import { Permits } from '../../src/upstream/limit/permits.ts'
 import {
   budgetPolicy, callAt, interruptible, judged, outcome, policyOf, refused, reset, streaming, type CallSetup,
 } from '../support/calls.ts'
 import { settle } from '../support/check.ts'
 import { testEnv } from '../support/clock.ts'
+import { permitsOf } from '../support/permits.ts'
 import { scripted } from '../support/scripted.ts'
 
 /** A hedge layer that knows 100 latencies, 20 ms each, over a scripted service. */
@@ -20,7 +20,7 @@ const setup = async (options: HedgeOptions | boolean = true, known = 100) => {
   const env = testEnv()
   const inner = scripted()
   const budget = new Budget(budgetPolicy())
-  const permits = new Permits(10)
+  const permits = permitsOf(10)
   const door = { open: true }
   const policy = policyOf({ hedge: options })
   const parts = { budget, capacity: { permits }, endpoints: { admits: () => door.open }, latencies: undefined }
@@ -255,7 +255,7 @@ suite('there is no second attempt', () => {
   })
   test('without a permit that is free at once', async () => {
     const made = await setup()
-    made.permits.resize(0)
+    made.permits.resize(0, 0)
     await none(made)
     equal(made.budget.tokens, 500)
   })

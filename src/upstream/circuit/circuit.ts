@@ -1,84 +1,81 @@
-import { EventEmitter } from 'node:events'
-import CircuitBreaker from 'opossum'
-import type { CircuitState } from '../../outcome/circuit-state.ts'
 import type { Env } from '../../clock.ts'
 import type { BreakerPolicy } from '../../options/options.ts'
+import type { CircuitState } from '../../outcome/circuit-state.ts'
+import { failed, type Verdict } from '../../outcome/verdict.ts'
 import { RetryAfterHold } from './hold.ts'
+import type { CircuitObserver } from './observer.ts'
 import { Ramp } from './ramp.ts'
 import { trip, type Runs } from './trip.ts'
-import { failed, type Verdict } from '../../outcome/verdict.ts'
 import { Window } from './window.ts'
 
 /**
- * Leave to make one attempt: the generation it belongs to, negative if it is a probe; 0 is a refusal. A plain number,
+ * Permission to make one attempt: the generation it belongs to, negative for a probe; 0 is a refusal. A plain number,
  * so that admission allocates nothing.
  */
 export type Admission = number
 
-/** Tells that a circuit changed its state. */
+/** Runs when a circuit has changed its state. */
 export type OnChange = (from: CircuitState, to: CircuitState, reason: string) => void
 
-const LONGEST_TIMER = 2 ** 31 - 1
 const JITTER = 0.2
-/** Probes asked for by demand keep this distance, in ms, however many calls are refused. */
+/** Shortest time between two probes that refused calls have asked for, in ms, however many calls are refused. */
 const PROBE_SPACING = 25
 
-/** opossum's statistics are not used (see below), so one object does for all: it would cost each breaker two timers. */
-const unused = CircuitBreaker.newStatus({
-  enableSnapshots: false, rollingCountBuckets: 1, rollingPercentilesEnabled: false, rotateBucketController: new EventEmitter(),
-})
-
 /**
- * The circuit of one endpoint.
+ * The circuit breaker of one endpoint.
  *
- * opossum holds whether it is open. Around it stand what it lacks: admission is asked before anything is fired, so that
- * our own refusals never enter a rate; outcomes are tagged with the generation in which their call began, so that late
- * ones are ignored; outcomes without evidence change nothing; several probes with a time limit, a jittered open time
- * that grows, and a ramp. opossum's `fire()` can do none of this (a filtered error counts as success there, the first
- * success closes), so it is not used.
+ * Admission is asked before anything is sent, so our own refusals never enter a rate. Each admission carries the
+ * generation of the circuit, and every change of state starts a new one, so late outcomes are ignored. Outcomes without
+ * evidence change nothing. It needs several probes to close, each with a time limit; the open time is jittered and
+ * grows; after it has closed, the load ramps up.
  *
- * While open, a probe is let through when the open time is over, or when so many calls have been refused that it is a
- * small share (`probeShare`) of them: the more demand, the sooner recovery is noticed, at the same cost to the
- * upstream.
+ * While open, it admits a probe when the open time is over, or as soon as the probe is a small share (`probeShare`) of
+ * the calls refused so far: the more demand, the sooner recovery is noticed, at the same relative cost to the upstream.
+ *
+ * opossum does not take part in these decisions (docs/decisions/0001-opossum.md); `opossum-view.ts` shows a circuit as
+ * an opossum breaker.
  */
 export class Circuit implements Runs {
   /** Unhealthy outcomes since the last healthy or throttled one. */
   unhealthy = 0
-  /** The same for gateway errors alone. */
+  /** Gateway errors since the last other outcome. */
   gateway = 0
   readonly window: Window
+  /** Is notified of what happens to the circuit; undefined until a view of it is asked for. */
+  observer: CircuitObserver | undefined = undefined
   #policy: BreakerPolicy
   readonly #env: Env
-  readonly #changed: OnChange
-  /** Made when the circuit first opens: an upstream that never fails does not pay for it. */
-  #breaker: CircuitBreaker | undefined
+  readonly #onChange: OnChange
+  #isOpen = false
   #isolated = false
   #generation = 1
   #reason = ''
-  /** Open times begun since the circuit was last closed. */
+  /** Open times started since the circuit was last closed. */
   #rounds = 0
   #probeAt = 0
   #lastProbeAt = 0
+  /** Calls refused since the last probe. */
   #refused = 0
+  /** Probes in flight, and probes that have succeeded. */
   #probing = 0
   #probed = 0
   readonly #hold = new RetryAfterHold()
   readonly #ramp = new Ramp()
 
-  constructor(policy: BreakerPolicy, env: Env, changed: OnChange) {
+  constructor(policy: BreakerPolicy, env: Env, onChange: OnChange) {
     this.#policy = policy
     this.#env = env
-    this.#changed = changed
+    this.#onChange = onChange
     this.window = new Window(policy.window, env.clock.now())
   }
 
   get state(): CircuitState {
     if (this.#isolated) return 'isolated'
-    if (this.#breaker?.closed !== false) return 'closed'
+    if (!this.#isOpen) return 'closed'
     return this.#probing > 0 || this.#probed > 0 ? 'half-open' : 'open'
   }
 
-  /** Why the circuit does not admit calls now, in words. */
+  /** Why the circuit is in its present state, in words. */
   why(now: number): string {
     if (this.#isolated) return 'isolated by hand'
     if (this.#hold.isActive(now)) return 'the upstream asked to wait (Retry-After)'
@@ -87,7 +84,7 @@ export class Circuit implements Runs {
     return state === 'open' ? this.#reason : `${this.#reason}; probes are out`
   }
 
-  /** How long until a call may be admitted, in ms: 0 if one would be now, Infinity if nobody can say. */
+  /** How long until a call may be admitted, in ms: 0 if one would be admitted now, Infinity if that is unknown. */
   opensIn(now: number): number {
     if (this.admits(now)) return 0
     if (this.#isolated) return Infinity
@@ -98,13 +95,13 @@ export class Circuit implements Runs {
     }
   }
 
-  /** Whether it will soon admit more calls: a probe has succeeded, or it has closed and the load is ramping up. */
+  /** Whether it is about to admit more calls: a probe has succeeded, or the load is ramping up after it closed. */
   isOpening(now: number): boolean {
     if (this.#isolated || this.#hold.isActive(now)) return false
-    return this.#breaker?.closed === false ? this.#probed > 0 : this.#ramp.isActive(now)
+    return this.#isOpen ? this.#probed > 0 : this.#ramp.isActive(now)
   }
 
-  /** Whether it holds anything worth remembering: anything but a plain closed circuit. */
+  /** Whether its state must be kept: it is not closed, or a Retry-After is in force. */
   get busy(): boolean {
     return this.state !== 'closed' || this.#hold.isActive(this.#env.clock.now())
   }
@@ -112,59 +109,57 @@ export class Circuit implements Runs {
   /** Whether `admit()` would admit a call now. */
   admits(now: number): boolean {
     if (this.#isolated || this.#hold.isActive(now)) return false
-    if (this.#breaker?.closed !== false) return this.#ramp.admits(now)
-    // The first probe goes alone.
+    if (!this.#isOpen) return this.#ramp.admits(now)
+    // Until the first probe has succeeded it is the only one.
     if (this.#probed > 0 || this.#probing > 0) return this.#probed > 0 && this.#probing + this.#probed < this.#policy.probes
     return now >= this.#probeAt || this.#demanded(now)
   }
 
-  /** Admits a call, or refuses it with 0. What was admitted must be settled once. */
+  /** Admits a call, or refuses it with 0. Every admission must be settled once. */
   admit(now: number): Admission {
     if (!this.admits(now)) return 0
-    if (this.#breaker?.closed !== false) {
+    if (!this.#isOpen) {
       this.#ramp.enter()
       return this.#generation
     }
     this.#refused = 0
     this.#lastProbeAt = now
     this.#probing++
-    if (this.#probing === 1 && this.#probed === 0) {
-      this.#generation++
-      this.#changed('open', 'half-open', 'probing')
-    }
-    return -this.#generation
+    if (this.#probing > 1 || this.#probed > 0) return -this.#generation
+    this.#generation++
+    const probe = -this.#generation
+    // A listener that isolates the circuit now starts another generation, and the probe is of the past one.
+    this.#change('open', 'half-open', 'probing')
+    return probe
   }
 
-  /** Counts a call that was refused while open: demand for a probe. */
+  /** Counts a refused call: it is demand for a probe. */
   refuse(): void {
     this.#refused++
   }
 
-  /**
-   * Takes in the outcome of an admitted call. `latency` in ms counts for the slow-call rate; undefined if it means
-   * nothing.
-   */
+  /** Records the outcome of an admitted call. `latency` in ms counts for the slow-call rate unless it is undefined. */
   settle(admission: Admission, verdict: Verdict, latency: number | undefined, now: number): void {
     if (Math.abs(admission) !== this.#generation) return
     if (admission < 0) this.#settleProbe(verdict, now)
     else this.#settleCall(verdict, latency, now)
   }
 
-  /** Refuses calls for `ms`: the upstream asked for it (Retry-After). */
+  /** Refuses calls for `ms`, at most `maxHold`, because the upstream asked for it (Retry-After). */
   hold(ms: number, now: number): void {
     this.#hold.begin(Math.min(ms, this.#policy.maxHold), now)
   }
 
-  /** Opens by hand, until `restore()`. */
+  /** Refuses all calls until `restore()`. */
   isolate(): void {
     if (this.#isolated) return
     const from = this.state
     this.#isolated = true
     this.#generation++
-    this.#changed(from, 'isolated', 'isolated by hand')
+    this.#change(from, 'isolated', 'isolated by hand')
   }
 
-  /** Closes by hand, whatever it was. */
+  /** Closes the circuit, whatever its state. */
   restore(): void {
     const from = this.state
     this.#isolated = false
@@ -172,16 +167,21 @@ export class Circuit implements Runs {
     if (from !== 'closed') this.#close(from, 'restored by hand', this.#env.clock.now(), 0)
   }
 
-  /** Takes new options; state and window stay. */
+  /** Applies new options; state and window are kept. */
   tune(policy: BreakerPolicy): void {
     if (policy.window !== this.#policy.window) this.window.resize(policy.window, this.#env.clock.now())
     this.#policy = policy
+    this.observer?.tuned(policy)
   }
 
-  /** Lets go of opossum's timer. */
-  shutdown(): void {
-    this.#breaker?.shutdown()
-    this.#breaker = undefined
+  /** Reports to the observer that the circuit is no longer in use. */
+  release(): void {
+    this.observer?.released()
+  }
+
+  #change(from: CircuitState, to: CircuitState, reason: string): void {
+    this.#onChange(from, to, reason)
+    this.observer?.changed()
   }
 
   #demanded(now: number): boolean {
@@ -208,19 +208,14 @@ export class Circuit implements Runs {
       this.#probed++
       if (this.#probed >= this.#policy.probes) this.#close('half-open', 'probes succeeded', now, this.#policy.ramp)
     } else if (this.#probing === 0 && this.#probed === 0) {
-      // Without evidence the place is free again: the next call may probe at once.
+      // A probe without evidence frees its place: the next call may probe at once.
       this.#probeAt = Math.min(this.#probeAt, now)
-      this.#changed('half-open', 'open', 'probe without evidence')
+      this.#change('half-open', 'open', 'probe without evidence')
     }
   }
 
   #open(from: CircuitState, reason: string, now: number): void {
-    if (this.#breaker === undefined) {
-      this.#breaker = new CircuitBreaker(() => Promise.resolve(), {
-        timeout: false, resetTimeout: LONGEST_TIMER, status: unused, enableSnapshots: false, name: 'breakwater',
-      })
-    }
-    this.#breaker.open()
+    this.#isOpen = true
     this.#generation++
     this.#probing = this.#probed = 0
     if (from === 'closed') {
@@ -228,22 +223,22 @@ export class Circuit implements Runs {
       this.#lastProbeAt = now
       this.#reason = reason
     }
-    // A probe that demand asked for early says nothing about the open time: that goes on as it was.
+    // A probe that was sent early, on demand, leaves the open time unchanged.
     if (from === 'closed' || now >= this.#probeAt) {
       const { openTime, maxOpenTime } = this.#policy
       const time = Math.min(maxOpenTime, openTime * 2 ** Math.min(this.#rounds++, 40))
       this.#probeAt = now + time * (1 - JITTER * this.#env.random())
     }
-    this.#changed(from, 'open', reason)
+    this.#change(from, 'open', reason)
   }
 
   #close(from: CircuitState, reason: string, now: number, ramp: number): void {
-    this.#breaker?.close()
+    this.#isOpen = false
     this.#generation++
     this.#probing = this.#probed = 0
     this.unhealthy = this.gateway = 0
     this.#ramp.start(this.#policy.probes, ramp, now)
     this.window.clear(now)
-    this.#changed(from, 'closed', reason)
+    this.#change(from, 'closed', reason)
   }
 }

@@ -1,6 +1,6 @@
 /**
- * How long calls keep away because the upstream asked for it (Retry-After). If calls that were in flight go on coming back well
- * meanwhile, it asked for less, and not for nothing at all: then it is over, and less is the limit's matter.
+ * The time for which a Retry-After keeps calls away from an endpoint. It ends early if calls that were in flight keep
+ * succeeding: then the endpoint asked for less load, not for none, and reducing load is the limit's job.
  */
 export class RetryAfterHold {
   #until = 0
@@ -10,18 +10,18 @@ export class RetryAfterHold {
     return now < this.#until
   }
 
-  /** How long it still lasts, in ms. */
+  /** The time that remains, in ms. */
   left(now: number): number {
     return Math.max(0, this.#until - now)
   }
 
-  /** Begins, or goes on for at least `ms`. */
+  /** Starts, or extends to at least `ms` from now. */
   begin(ms: number, now: number): void {
     if (!this.isActive(now)) this.#served = 0
     this.#until = Math.max(this.#until, now + ms)
   }
 
-  /** Takes in that a call came back well; `enough` of them end it. */
+  /** Counts a call that succeeded during the hold; `enough` of them end it. */
   served(enough: number, now: number): void {
     if (this.isActive(now) && ++this.#served >= enough) this.end()
   }

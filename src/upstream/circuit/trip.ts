@@ -1,7 +1,7 @@
 import type { BreakerPolicy } from '../../options/options.ts'
 import type { WindowCounts } from './window.ts'
 
-/** Failures in a row, as the circuit counts them. */
+/** The failures in a row that a circuit has counted. */
 export interface Runs {
   /** Gateway errors, connection failures and timeouts since the last other outcome. */
   readonly gateway: number
@@ -12,22 +12,22 @@ export interface Runs {
 /** Why a circuit opened. */
 export type TripReason = 'consecutive failures' | 'failure rate' | 'slow-call rate'
 
-/** How rarely a run of failures may be a run of bad luck: one window in a thousand. */
+/** The share of windows in which chance alone may produce a run of failures that opens the circuit. */
 const FALSE_ALARMS = 1e-3
 const LONGEST_RUN = 100
-/** Calls a second up to which volume is low, however long the window: there, waiting for a longer run takes seconds. */
+/** Volume is low up to this many calls per second, however long the window: there, a longer run would take seconds. */
 const LOW_VOLUME = 2
-/** Failures within so many ms may have one cause. */
+/** Failures within this time, in ms, may have one common cause. */
 const MOMENT = 250
 
 const isLow = (total: number, { minimumCalls, window }: BreakerPolicy): boolean =>
   total < Math.max(minimumCalls, LOW_VOLUME * window / 1_000)
 
 /**
- * How many failures in a row are too many to be chance. With few calls that is `consecutive`. With many, five in a row
- * is nothing unusual (at a failure rate of 40 % it happens every few hundred calls), so the bar rises until a run of
- * that length would turn up by chance in one window of a thousand even at the failure rate that is just tolerated. A
- * total outage is then seen after some twenty calls instead of half a window.
+ * How many failures in a row open the circuit. At low volume that is `consecutive`. At higher volume five in a row are
+ * not unusual (at a failure rate of 40 %, once in a few hundred calls), so the threshold rises to a run that chance
+ * alone would produce in one window of a thousand, even at the highest tolerated failure rate. A total outage is then
+ * detected after some twenty calls instead of half a window.
  */
 export function longestRun(total: number, options: BreakerPolicy): number {
   if (isLow(total, options)) return options.consecutive
@@ -35,22 +35,22 @@ export function longestRun(total: number, options: BreakerPolicy): number {
   return Math.max(options.consecutive, unlikely(total, rate))
 }
 
-/** The shortest run of failures that chance would produce in one window of a thousand at most. */
+/** The shortest run of failures that chance produces in at most one window of a thousand. */
 function unlikely(total: number, rate: number): number {
   const run = Math.ceil(Math.log((total * (1 - rate)) / FALSE_ALARMS) / -Math.log(rate))
   return Math.min(LONGEST_RUN, Number.isNaN(run) ? LONGEST_RUN : run)
 }
 
 /**
- * The same at the failure rate that the rest of the window shows: an upstream that has hardly ever failed is down after
- * `consecutive` gateway errors, at any volume. (Of 200 clients that share its calls each sees few: if all of them waited
- * for fifteen, the upstream would see three thousand.) Failures within a moment may have one small cause, such as the
- * reset of all kept-alive connections, so the run must also be longer than what comes in a moment.
+ * The same, at the failure rate of the rest of the window: an upstream that has hardly ever failed is down after
+ * `consecutive` gateway errors, at any volume. (If each of 200 clients waited for fifteen, the upstream would see three
+ * thousand.) Failures at almost the same time may have one small cause, such as the reset of all kept-alive
+ * connections, so the run must also be longer than the calls of `MOMENT`.
  */
 function suddenRun({ total, failures }: WindowCounts, run: number, { consecutive, failureRate, window }: BreakerPolicy): number {
   const rest = Math.max(0, total - run) + 2
   const seen = (Math.max(0, failures - run) + 1) / rest
-  // Few calls say little about a rate: it is taken to be one standard error higher.
+  // Few calls give an uncertain rate, so one standard error is added.
   const rate = Math.min(failureRate, seen + Math.sqrt(seen * (1 - seen) / rest))
   return Math.max(consecutive, unlikely(total, rate), total / window * MOMENT)
 }

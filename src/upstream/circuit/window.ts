@@ -1,8 +1,8 @@
 const BUCKETS = 10
-/** Counts of a bucket, one after the other: settled calls, failures, slow ones. */
+/** The counts of one bucket: settled calls, failures, slow calls. */
 const COUNTS = 3
 
-/** What a {@link Window} holds at one moment. */
+/** The counts of a {@link Window}. */
 export interface WindowCounts {
   /** Settled calls that were evidence about the endpoint. */
   readonly total: number
@@ -13,8 +13,8 @@ export interface WindowCounts {
 }
 
 /**
- * Counts settled calls over a rolling window of ten buckets. Buckets expire when the window is read or written, so
- * there is no timer; sums are kept as it goes, so a read is O(1) however many calls are in it.
+ * Counts settled calls over a rolling window of ten buckets. Buckets expire when the window is read or written, so it
+ * needs no timer; sums are maintained with each write, so a read is O(1).
  */
 export class Window implements WindowCounts {
   total = 0
@@ -24,7 +24,7 @@ export class Window implements WindowCounts {
   #width: number
   #index: number
 
-  /** @param span - length of the window in ms. @param now - the present, in ms. */
+  /** @param span - length of the window in ms. @param now - the current time in ms. */
   constructor(span: number, now: number) {
     this.#width = span / BUCKETS
     this.#index = Math.floor(now / this.#width)
@@ -45,16 +45,16 @@ export class Window implements WindowCounts {
     }
   }
 
-  /** Drops the buckets that have left the window. A clock that steps back drops nothing. */
+  /** Drops the buckets that are older than the window. If the clock steps back, none is dropped. */
   advance(now: number): void {
     const index = Math.floor(now / this.#width)
-    // However long the gap, at most every bucket is dropped once.
+    // However long the gap, each bucket is dropped at most once.
     const gone = Math.min(BUCKETS, index - this.#index)
     for (let step = 1; step <= gone; step++) this.#drop((this.#index + step) % BUCKETS)
     if (gone > 0) this.#index = index
   }
 
-  /** Changes the length of the window; what was counted stays counted, as if it had just happened. */
+  /** Changes the length of the window. All counts are kept, as if they were of now. */
   resize(span: number, now: number): void {
     this.advance(now)
     const { total, failures, slow } = this
@@ -69,13 +69,13 @@ export class Window implements WindowCounts {
     this.#add(2, slow)
   }
 
-  /** Forgets everything. */
+  /** Resets all counts. */
   clear(now: number): void {
     this.advance(now)
     for (let at = 0; at < BUCKETS; at++) this.#drop(at)
   }
 
-  /** Adds to one of the counts of the bucket of now. */
+  /** Adds to a count of the current bucket. */
   #add(count: number, more: number): void {
     const at = this.#index % BUCKETS * COUNTS + count
     this.#counts[at] = (this.#counts[at] ?? 0) + more

@@ -1,16 +1,16 @@
-/** Latencies remembered. */
+/** How many latencies are kept. */
 const SAMPLES = 256
-/** The percentile is found anew after so many. */
+/** The percentile is recomputed after this many latencies. */
 const STRIDE = 16
 
-/** A percentile of the last latencies: exact over a ring of 256, found anew every 16, so that recording costs next to nothing. */
+/** A percentile of recent latencies: exact over a ring of 256, recomputed every 16, so that recording is cheap. */
 export class Percentile {
   readonly share: number
   readonly #ring = new Float64Array(SAMPLES)
   #next = 0
   #fresh = 0
   #value = Infinity
-  /** Latencies recorded, ever. */
+  /** How many latencies were recorded in total. */
   count = 0
 
   /** @param share - which percentile, as a ratio: 0.95 is the 95th. */
@@ -18,13 +18,13 @@ export class Percentile {
     this.share = share
   }
 
-  /** The percentile in ms; Infinity while there are none. */
+  /** The percentile in ms; Infinity before the first latency. */
   get value(): number {
     if (this.#fresh >= STRIDE || (this.#value === Infinity && this.count > 0)) this.#find()
     return this.#value
   }
 
-  /** Takes in one latency, in ms. */
+  /** Adds one latency, in ms. */
   record(ms: number): void {
     this.#ring[this.#next] = ms
     this.#next = (this.#next + 1) % SAMPLES

@@ -1,45 +1,46 @@
 import type { Timer } from '../../clock.ts'
 import type { LimitPolicy, Priority } from '../../options/options.ts'
-import { AdaptiveLimit, type Sample } from './adaptive-limit.ts'
 import { Ewma } from '../latency/ewma.ts'
+import { AdaptiveLimit, type Sample } from './adaptive-limit.ts'
 import { Lent } from './lent.ts'
-import { Permits, type Door } from './permits.ts'
+import { Permits, type Gate } from './permits.ts'
 
-/** A queue that has not been empty for so long, in ms, or for so many times the usual latency, is no burst. */
+/**
+ * Queues that stay non-empty for this long, in ms, or for this many baseline latencies if that is longer, are overload.
+ */
 const PATIENCE = 100
 const ROUND_TRIPS = 4
-/** How often permits are looked for while calls wait for one, in ms. */
+/** How often to look for permits while calls wait for one, in ms. */
 export const LOOK = 50
-/** When no permit has come back for so long, in ms, or for so many times what is usual, the limit does not move. */
+/** The limit is stuck when no permit has been returned for this long, in ms, or for this many times the hold time. */
 const STUCK = 1_000
 const STUCK_TURNS = 4
-/** In so many round trips permits that double with each of them come back to whatever they were. */
+/** Permits that double with every round trip have recovered to any number after this many. */
 const DOUBLINGS = 10
 
-/** The limit of an upstream: its permits, as many as were given or as many as it is found to take. */
+/** The limit of an upstream: its permits, whose number is fixed or adapts to what the upstream can take. */
 export class Limit {
   readonly permits: Permits
   readonly lent: Lent
-  /** Looks for permits from time to time, while calls wait for one. */
+  /** The timer for the next look for permits, while calls wait for one. */
   looking: Timer | undefined
-  /** How long permits have been held lately. */
-  readonly #held = new Ewma()
+  readonly #holdTime = new Ewma()
   #adaptive: AdaptiveLimit | undefined
-  /** Until when the upstream is on its way back, unless those who waited for it are through before, or it has had enough. */
-  #returnsUntil = -Infinity
+  /** Until when the upstream is recovering; earlier if the queue empties or the upstream turns out to have a queue. */
+  #recoversUntil = -Infinity
 
-  constructor(policy: LimitPolicy | false, door?: Door) {
-    this.permits = new Permits(Infinity, door)
+  constructor(policy: LimitPolicy | false, gate: Gate) {
+    this.permits = new Permits(Infinity, gate)
     this.lent = new Lent(this.permits)
     this.tune(policy, 0)
   }
 
-  /** How long permits are held now, in ms; 0 while nobody knows. */
-  get held(): number {
-    return this.#held.usual
+  /** How long permits are currently held, in ms; 0 while that is unknown. */
+  get holdTime(): number {
+    return this.#holdTime.average
   }
 
-  /** Takes new options; an adaptive limit keeps what it has found. */
+  /** Applies new options; an adaptive limit keeps what it has learned. */
   tune(policy: LimitPolicy | false, now: number): void {
     if (policy === false || !policy.adaptive) {
       this.#adaptive = undefined
@@ -57,49 +58,49 @@ export class Limit {
     this.looking = undefined
   }
 
-  /** Looks for permits for calls that wait: those of calls that wait for their own caller, and one if nothing moves. */
+  /** Looks for permits for waiting calls: those of calls that wait for their own caller, and one more if the limit is stuck. */
   look(now: number): void {
     this.lent.reclaim(now)
-    this.permits.relieve(Math.max(STUCK, STUCK_TURNS * this.held) / LOOK, now)
+    this.permits.relieve(Math.max(STUCK, STUCK_TURNS * this.holdTime) / LOOK, now)
   }
 
-  /** Takes in the outcome of an attempt. */
+  /** Records the outcome of an attempt. */
   learn(sample: Sample, now: number): void {
-    this.#held.record(sample.latency)
+    this.#holdTime.record(sample.latency)
     if (this.#adaptive === undefined) return
-    if (this.#adaptive.record(sample, now) || this.permits.queued === 0) this.#returnsUntil = -Infinity
+    if (this.#adaptive.record(sample, now) || this.permits.queued === 0) this.#recoversUntil = -Infinity
     this.#apply(this.#adaptive, now)
   }
 
   /**
-   * Takes in the outcome of a probe. One that came back well says how long permits are held now, as nothing does that was held in
-   * the outage; but the first may have been out since before the upstream was back, so its latency says nothing either.
+   * Records the outcome of a probe. A successful probe shows how long permits are held now; hold times from the outage
+   * do not. But the first probe may have been sent before the upstream recovered, so its latency is not used either.
    */
   probed({ healthy, latency }: Sample, now: number): void {
-    const isFirst = !this.#isReturning(now)
-    if (healthy) this.#held.restart(isFirst ? this.#adaptive?.usual ?? 0 : latency)
+    const isFirst = !this.#isRecovering(now)
+    if (healthy) this.#holdTime.restart(isFirst ? this.#adaptive?.baseline ?? 0 : latency)
     if (this.#adaptive === undefined) return
-    this.#returnsUntil = healthy ? now + DOUBLINGS * this.held : -Infinity
+    this.#recoversUntil = healthy ? now + DOUBLINGS * this.holdTime : -Infinity
     this.#apply(this.#adaptive, now)
   }
 
   /**
-   * How long a newcomer would wait for a permit, in ms: those before it and itself, each for its share of the time that a permit
-   * is held (Little's law). While an upstream returns, the permits double with every round trip instead.
+   * How long a new call would wait for a permit, in ms: one share of the hold time for each call ahead and one for
+   * itself (Little's law). While the upstream recovers, permits double with every round trip instead.
    */
   expectedWait(priority: Priority, now: number): number {
     const turns = (this.permits.ahead(priority, now) + 1) / this.permits.max
-    return (this.#isReturning(now) ? Math.log2(1 + turns) : turns) * this.held
+    return (this.#isRecovering(now) ? Math.log2(1 + turns) : turns) * this.holdTime
   }
 
-  #isReturning(now: number): boolean {
-    return now < this.#returnsUntil
+  #isRecovering(now: number): boolean {
+    return now < this.#recoversUntil
   }
 
   #apply(adaptive: AdaptiveLimit, now: number): void {
-    // While no latency is known, or permits only come back, nobody can say how long a burst takes.
-    const isKnown = adaptive.usual > 0 && !this.#isReturning(now)
-    this.permits.setPatience(isKnown ? Math.max(PATIENCE, ROUND_TRIPS * adaptive.usual) : Infinity, now)
+    // Without a known latency, or while permits recover, a burst may take any time.
+    const isKnown = adaptive.baseline > 0 && !this.#isRecovering(now)
+    this.permits.setPatience(isKnown ? Math.max(PATIENCE, ROUND_TRIPS * adaptive.baseline) : Infinity, now)
     if (adaptive.limit !== this.permits.max) this.permits.resize(adaptive.limit, now)
   }
 }

@@ -1,40 +1,37 @@
 import type { Priority } from '../../options/options.ts'
 import { Queue, Waiter } from './queue.ts'
 
-const nothing = (): void => undefined
-/** The queue of each priority; what is served first comes first. */
+/** The queue of each priority; the first is served first. */
 const PLACE: Readonly<Record<Priority, number>> = { critical: 0, normal: 1, background: 2 }
 const NO_QUEUES: readonly Queue[] = []
 
-/** Says whether a call with a permit could go on. */
-export interface Door {
+/** Whether a call that gets a permit could be sent. */
+export interface Gate {
   admits(now: number): boolean
-  /** Whether it will admit more in a moment: then those who wait should go on waiting, though there is a permit. */
+  /** Whether it is about to admit more calls: then waiting calls keep waiting, even if a permit is free. */
   isOpening(now: number): boolean
 }
 
-const OPEN: Door = { admits: () => true, isOpening: () => false }
-
 /**
- * Counts permits and keeps queues of those who wait for one. No timers: who waits brings its own.
+ * Counts permits, and keeps the queues of calls that wait for one. It has no timers: callers bring their own.
  *
- * There is a queue for each priority. The highest that is not empty is served, and the lowest makes room: what is shed is shed
- * from the bottom.
+ * Each priority has its own queue. The highest that is not empty is served, and the lowest makes room, so load is shed
+ * from the lowest priority up.
  *
- * Queues that empty now and then are a burst, and are served in the order of arrival. If they have not been empty for longer
- * than there is patience, that is overload: most of those in them will not be served in time, and serving the oldest first would
- * make it all of them. Then the newest is served first, as it has the most time left (adaptive LIFO, Maurer, "Fail at Scale",
- * ACM Queue 2015), and the oldest makes room.
+ * Queues that empty regularly are a burst, and are served in order of arrival. If they have not been empty for longer
+ * than the patience, that is overload: most waiting calls cannot be served in time, and serving the oldest first would
+ * make all of them late. Then the newest call is served first, because it has the most time left (adaptive LIFO,
+ * Maurer, "Fail at Scale", ACM Queue 2015), and the oldest makes room.
  */
 export class Permits {
-  /** Permits taken. */
+  /** Permits in use. */
   taken = 0
-  /** How many wait. */
+  /** Waiting calls. */
   queued = 0
   #patience = Infinity
   #max: number
-  readonly #door: Door
-  /** Made when somebody first waits. */
+  readonly #gate: Gate
+  /** Created when a call first waits. */
   #queues = NO_QUEUES
   #waitingSince = 0
   /** Looks since a permit last came back, or the first call began to wait. */
@@ -43,42 +40,42 @@ export class Permits {
   #overdraft = 0
   #granting = false
 
-  constructor(max: number, door: Door = OPEN) {
+  constructor(max: number, gate: Gate) {
     this.#max = max
-    this.#door = door
+    this.#gate = gate
   }
 
-  /** Permits there are. */
+  /** The number of permits. */
   get max(): number {
     return this.#max
   }
 
-  /** How long, in ms, the queues may go on without being empty before that is overload; Infinity: that would prove nothing. */
+  /** How long the queues may stay non-empty before that counts as overload, in ms; with Infinity it never does. */
   setPatience(ms: number, now: number): void {
-    // What has been waited so far proved nothing.
+    // The time waited under infinite patience does not count.
     if (this.#patience === Infinity) this.#waitingSince = now
     this.#patience = ms
   }
 
-  /** Whether the queues have been waiting for too long to be a burst. */
+  /** Whether the queues have not been empty for longer than the patience. */
   isOverloaded(now: number): boolean {
     return this.queued > 0 && now - this.#waitingSince > this.#patience
   }
 
-  /** Takes a permit if one is free and nobody waits. */
+  /** Takes a permit if one is free and no call waits. */
   take(): boolean {
     if (this.taken >= this.#max + this.#overdraft || this.queued > 0) return false
     this.taken++
     return true
   }
 
-  /** Takes a permit whether one is free or not: the upstream is at work already. */
+  /** Takes a permit even if none is free: the upstream is already at work. */
   overtake(): void {
     this.taken++
   }
 
-  /** Gives a permit back; whose turn it is gets it. */
-  release(now = 0): void {
+  /** Returns a permit; the next waiting call gets it. */
+  release(now: number): void {
     this.taken--
     this.#stuck = 0
     if (this.#overdraft > 0) this.#overdraft = this.taken < this.#max ? 0 : Math.min(this.#max, this.#overdraft + 1)
@@ -97,8 +94,11 @@ export class Permits {
     this.#grant(now)
   }
 
-  /** Joins the queue of a priority; `granted` runs when the permit is theirs, `displaced` if another one takes the place. */
-  wait(granted: () => void, displaced: () => void = nothing, now = 0, priority: Priority = 'normal'): Waiter {
+  /**
+   * Joins the queue of a priority. `granted` runs when the call has got a permit, `displaced` when it has to leave the
+   * queue for another call.
+   */
+  wait(granted: () => void, displaced: () => void, now: number, priority: Priority): Waiter {
     if (this.queued === 0) {
       this.#waitingSince = now
       this.#stuck = 0
@@ -110,16 +110,16 @@ export class Permits {
     return waiter
   }
 
-  /** Leaves the queue. Nothing happens if the permit has been granted, or it has left before. */
+  /** Leaves the queue. Does nothing if the waiter has already left, or has got its permit. */
   leave(waiter: Waiter): void {
     if (waiter.queue === undefined) return
     waiter.queue.remove(waiter)
     this.queued--
   }
 
-  /** How many would be served before a newcomer of this priority, as things are. */
+  /** How many waiting calls would be served before a new one of this priority. */
   ahead(priority: Priority, now: number): number {
-    // In overload the newest of a priority is served first.
+    // In overload the newest call of a priority is served first.
     const last = this.isOverloaded(now) ? PLACE[priority] - 1 : PLACE[priority]
     let ahead = 0
     for (let place = 0; place <= last; place++) ahead += this.#queues[place]?.size ?? 0
@@ -127,8 +127,8 @@ export class Permits {
   }
 
   /**
-   * Makes others leave until fewer than `places` wait: those of a lower priority than the newcomer's, the lowest first; in
-   * overload those of its own, too. @returns whether there is a place now.
+   * Displaces waiting calls until fewer than `places` wait: those of a lower priority than the new call's, the lowest
+   * first, and in overload those of the same priority, too. @returns whether there is a place now.
    */
   makeRoom(places: number, priority: Priority, now: number): boolean {
     const spared = this.isOverloaded(now) ? PLACE[priority] : PLACE[priority] + 1
@@ -143,18 +143,18 @@ export class Permits {
     return this.queued < places
   }
 
-  /** Changes how many there are. Those above a smaller number are not taken away: they come back in their time. */
-  resize(max: number, now = 0): void {
+  /** Changes the number of permits. Permits in use above a lower number stay in use until they are released. */
+  resize(max: number, now: number): void {
     this.#max = max
     this.#grant(now)
   }
 
   #grant(now: number): void {
-    // What is granted goes on at once, and may end and come back here: those who wait must not pile up on the stack.
+    // A granted call continues at once, and may end and call this again: without the flag, that would grow the stack.
     if (this.queued === 0 || this.#granting) return
     this.#granting = true
     try {
-      while (this.taken < this.#max + this.#overdraft && (this.#door.admits(now) || !this.#door.isOpening(now))) {
+      while (this.taken < this.#max + this.#overdraft && (this.#gate.admits(now) || !this.#gate.isOpening(now))) {
         const queue = this.#queues.find(({ size }) => size > 0)
         const waiter = this.isOverloaded(now) ? queue?.newest : queue?.oldest
         if (waiter === undefined) break

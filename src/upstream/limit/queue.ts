@@ -1,10 +1,10 @@
-/** Somebody who waits for a permit: a link of a queue, so that giving up is O(1). */
+/** A call in a queue: a node of a linked list, so that leaving is O(1). */
 export class Waiter {
   /** @internal */
   next: Waiter | undefined
   /** @internal */
   prev: Waiter | undefined
-  /** Where it waits; undefined before, and once it waits no more. @internal */
+  /** The queue it is in; undefined before it joins and after it leaves. @internal */
   queue: Queue | undefined
   readonly granted: () => void
   readonly displaced: () => void
@@ -15,13 +15,13 @@ export class Waiter {
   }
 }
 
-/** Those who wait, in the order in which they came. */
+/** Waiters in order of arrival. */
 export class Queue {
   size = 0
   oldest: Waiter | undefined
   newest: Waiter | undefined
 
-  /** Puts a waiter behind all others. */
+  /** Appends a waiter. */
   add(waiter: Waiter): void {
     waiter.queue = this
     waiter.prev = this.newest
@@ -31,7 +31,7 @@ export class Queue {
     this.size++
   }
 
-  /** Takes a waiter out, wherever it stands. */
+  /** Removes a waiter, whatever its position. */
   remove(waiter: Waiter): void {
     waiter.queue = undefined
     this.size--

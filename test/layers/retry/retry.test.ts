@@ -129,13 +129,14 @@ suite('a call', () => {
   })
 
   test('that fails otherwise the second time fails so', async () => {
-    const made = begin()
-    await made.answer(reset)
-    await made.env.clock.advance(50)
-    const error = new Error('the body factory threw')
-    await made.answer(() => error)
-    equal(made.seen.error, error)
-    await over(made)
+    for (const reason of [new Error('the body factory threw'), new TypeError('it has a mistake'), 'no error at all', undefined]) {
+      const made = begin()
+      await made.answer(reset)
+      await made.env.clock.advance(50)
+      await made.answer(() => reason)
+      deepEqual([made.seen.settled, made.seen.error], [1, reason])
+      await over(made)
+    }
   })
 })
 
@@ -214,6 +215,14 @@ suite('the back-off', () => {
   test('doubles up to its cap when chance has it longest', async () => {
     const waits = await waitsOf({ retry: { limit: 6, maxBackoff: 300 } })
     deepEqual(waits.map(Math.round), [50, 100, 200, 300, 300, 300])
+  })
+
+  test('grows with the retries of the call, not with attempts hedged beside them', async () => {
+    const hedged = (call: Call): ConnectionError => {
+      call.trace.attempts++
+      return reset(call)
+    }
+    deepEqual((await waitsOf({}, hedged)).map(Math.round), [50, 100, 200, 400])
   })
 
   test('is anything from nothing up to that', async () => {
@@ -409,11 +418,12 @@ suite('its last error', () => {
   test('says that the call may have been sent if any attempt may have been', async () => {
     for (const [attempts, sent] of [
       [[refused, refused], 'never'], [[reset, refused], 'maybe'], [[refused, reset], 'maybe'], [[timedOut, refused], 'maybe'],
+      [[refused, reset, refused], 'maybe'],
     ] as const) {
-      const made = begin({ retry: { limit: 1 } })
+      const made = begin({ retry: { limit: attempts.length - 1 } })
       for (const how of attempts) {
         await made.answer(how)
-        await made.env.clock.advance(50)
+        await made.env.clock.advance(100)
       }
       ok(made.seen.error instanceof UpstreamError)
       deepEqual([made.seen.error.sent, made.seen.error.stopped], [sent, 'limit'])

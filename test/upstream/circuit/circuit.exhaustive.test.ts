@@ -172,7 +172,6 @@ class Walk {
     this.make('wait')
     for (let n = 0; n < IN_FLIGHT; n++) this.make('start')
     equal(this.calls.length, IN_FLIGHT, 'and then it admits calls as ever')
-    this.circuit.shutdown()
   }
 }
 
@@ -190,7 +189,6 @@ const explore = (path: Move[], depth: number): number => {
     return 1
   }
   const { moves } = walk
-  walk.circuit.shutdown()
   let walks = 0
   for (const move of moves) walks += explore([...path, move], depth - 1)
   return walks
@@ -201,7 +199,6 @@ const DEPTHS = [6, 6, 5, 5] as const
 
 const inFlight = (moves: readonly Move[]): number => {
   const walk = replay(moves)
-  walk.circuit.shutdown()
   return walk.calls.length
 }
 
@@ -213,7 +210,6 @@ const path = (...steps: ('start' | 'tick' | 'wait' | [place: number, as: Verdict
     walk.make(move)
     return move
   })
-  walk.circuit.shutdown()
   return moves
 }
 

@@ -70,7 +70,7 @@ suite('an adaptive limit', () => {
       const now = drive(limit, { workers: 20, demand: 1_000, from, ms: 1_000 })
       ok(now >= 20 && now <= 70, `${now} calls for 20 workers at ${from} ms`)
     }
-    ok(limit.usual < 40, `the usual is ${limit.usual} ms`)
+    ok(limit.baseline < 40, `the baseline is ${limit.baseline} ms`)
   })
 
   test('does not creep up in an overload of an hour, whether it began in it or not', () => {
@@ -90,9 +90,9 @@ suite('an adaptive limit', () => {
       return limit
     }
 
-    test('takes their mean for usual, not the least of them', () => {
-      const { usual } = calm()
-      ok(usual > 15 && usual < 24, `the usual is ${usual} ms`)
+    test('takes their mean for the baseline, not the lowest of them', () => {
+      const { baseline } = calm()
+      ok(baseline > 15 && baseline < 24, `the baseline is ${baseline} ms`)
     })
 
     test('grows back after a brown-out within a quarter of a second', () => {
@@ -114,7 +114,7 @@ suite('an adaptive limit', () => {
     const limit = new AdaptiveLimit(256)
     for (let now = 0; now < 5_000; now += 2) limit.record(good(20, 30), now)
     for (let now = 5_000; now < 25_000; now += 2) limit.record(good(60, 30), now)
-    equal(limit.usual, 60)
+    equal(limit.baseline, 60)
   })
 
   test('does not throttle an upstream that is slow by nature', () => {

@@ -2,9 +2,10 @@ import { deepEqual, equal } from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { Limit } from '../../../src/upstream/limit/limit.ts'
 import { policyOf } from '../../support/calls.ts'
+import { join, OPEN } from '../../support/permits.ts'
 
 const sampleOf = (latency: number) => ({ latency, deadline: 1_000, inFlight: 1, healthy: true, dropped: false })
-const limitOf = (max: number, adaptive = false): Limit => new Limit(policyOf({ limit: { adaptive, max } }).limit)
+const limitOf = (max: number, adaptive = false): Limit => new Limit(policyOf({ limit: { adaptive, max } }).limit, OPEN)
 
 suite('the wait that a newcomer has to expect', () => {
   test('is nothing while nobody knows how long a permit is held', () => {
@@ -18,7 +19,7 @@ suite('the wait that a newcomer has to expect', () => {
     for (let n = 0; n < 4; n++) limit.permits.take()
     for (let n = 0; n < 4; n++) {
       expected.push(limit.expectedWait('normal', 0))
-      limit.permits.wait(() => {})
+      join(limit.permits, () => {})
     }
     deepEqual(expected, [50, 100, 150, 200])
     deepEqual([limit.expectedWait('critical', 0), limit.expectedWait('background', 0)], [50, 250])
@@ -30,7 +31,7 @@ suite('the wait that a newcomer has to expect', () => {
     limit.permits.setPatience(100, 0)
     limit.permits.take()
     limit.permits.take()
-    for (let n = 0; n < 10; n++) limit.permits.wait(() => {})
+    for (let n = 0; n < 10; n++) join(limit.permits, () => {})
     deepEqual([limit.expectedWait('normal', 100), limit.expectedWait('normal', 101)], [1_100, 100])
   })
 
@@ -51,24 +52,24 @@ suite('an upstream that returns', () => {
     return limit
   }
   const queue = (limit: Limit, count: number, now: number): void => {
-    for (let n = 0; n < count; n++) limit.permits.wait(() => {}, undefined, now)
+    for (let n = 0; n < count; n++) join(limit.permits, () => {}, { now })
   }
 
   test('takes no longer than it always did, by its first good probe, and as long as the next says', () => {
     const limit = afterOutage()
-    deepEqual([Math.round(limit.held), limit.permits.max], [1_000, 1])
+    deepEqual([Math.round(limit.holdTime), limit.permits.max], [1_000, 1])
     limit.probed(probe(700), 5_000)
-    equal(limit.held, 20)
+    equal(limit.holdTime, 20)
     limit.probed(probe(25), 5_020)
-    equal(limit.held, 25)
+    equal(limit.holdTime, 25)
   })
 
-  test('is measured anew where no usual latency is known, as the limit is fixed', () => {
+  test('is measured again where no baseline is known, as the limit is fixed', () => {
     const limit = afterOutage(false)
     limit.probed(probe(30), 5_000)
-    equal(limit.held, 0, 'the first may have been out for long')
+    equal(limit.holdTime, 0, 'the first may have been out for long')
     limit.learn(sampleOf(25), 5_025)
-    equal(limit.held, 25)
+    equal(limit.holdTime, 25)
   })
 
   test('makes those wait who can be served once the permits have doubled a few times', () => {

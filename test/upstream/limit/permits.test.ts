@@ -4,120 +4,121 @@ import fc from 'fast-check'
 import type { Priority } from '../../../src/options/options.ts'
 import { Permits } from '../../../src/upstream/limit/permits.ts'
 import type { Waiter } from '../../../src/upstream/limit/queue.ts'
+import { join, permitsOf } from '../../support/permits.ts'
 
 suite('permits', () => {
   test('are bounded, and come back', () => {
-    const permits = new Permits(2)
+    const permits = permitsOf(2)
     deepEqual([permits.take(), permits.take(), permits.take()], [true, true, false])
-    permits.release()
+    permits.release(0)
     equal(permits.taken, 1)
     equal(permits.take(), true)
   })
 
   test('go to those who wait, first in, first out', () => {
-    const permits = new Permits(1)
+    const permits = permitsOf(1)
     const served: string[] = []
     permits.take()
-    for (const name of ['a', 'b', 'c']) permits.wait(() => served.push(name))
+    for (const name of ['a', 'b', 'c']) join(permits, () => served.push(name))
     equal(permits.queued, 3)
-    permits.release()
+    permits.release(0)
     deepEqual(served, ['a'])
-    permits.release()
-    permits.release()
+    permits.release(0)
+    permits.release(0)
     deepEqual(served, ['a', 'b', 'c'])
     deepEqual([permits.taken, permits.queued], [1, 0])
   })
 
   test('cannot be taken past those who wait', () => {
-    const permits = new Permits(1)
+    const permits = permitsOf(1)
     permits.take()
-    const waiter = permits.wait(() => {})
-    permits.resize(1)
+    const waiter = join(permits, () => {})
+    permits.resize(1, 0)
     equal(permits.take(), false)
     permits.leave(waiter)
-    permits.release()
+    permits.release(0)
     equal(permits.take(), true)
   })
 
   test('pass over those who have left, wherever in the queue they stood', () => {
     for (const leaving of [[0], [1], [2], [0, 1], [1, 2], [0, 2], [0, 1, 2]]) {
-      const permits = new Permits(1)
+      const permits = permitsOf(1)
       const served: number[] = []
       permits.take()
-      const waiters = [0, 1, 2].map(index => permits.wait(() => served.push(index)))
+      const waiters = [0, 1, 2].map(index => join(permits, () => served.push(index)))
       for (const index of leaving) permits.leave(waiters[index]!)
       equal(permits.queued, 3 - leaving.length)
-      for (let n = 0; n < 3 - leaving.length + 1; n++) permits.release()
+      for (let n = 0; n < 3 - leaving.length + 1; n++) permits.release(0)
       deepEqual(served, [0, 1, 2].filter(index => !leaving.includes(index)))
       deepEqual([permits.taken, permits.queued], [0, 0])
     }
   })
 
   test('may be left twice, or after they were granted, without harm', () => {
-    const permits = new Permits(1)
+    const permits = permitsOf(1)
     permits.take()
-    const first = permits.wait(() => {})
-    const second = permits.wait(() => {})
+    const first = join(permits, () => {})
+    const second = join(permits, () => {})
     permits.leave(second)
     permits.leave(second)
     equal(permits.queued, 1)
-    permits.release()
+    permits.release(0)
     permits.leave(first)
     deepEqual([permits.taken, permits.queued], [1, 0])
   })
 
   test('can be joined again by whoever is granted one', () => {
-    const permits = new Permits(1)
+    const permits = permitsOf(1)
     const served: string[] = []
     permits.take()
-    permits.wait(() => {
+    join(permits, () => {
       served.push('a')
-      permits.wait(() => served.push('b'))
+      join(permits, () => served.push('b'))
     })
-    permits.release()
+    permits.release(0)
     deepEqual(served, ['a'])
-    permits.release()
+    permits.release(0)
     deepEqual(served, ['a', 'b'])
   })
 
   test('grow for those who wait, and shrink without taking any away', () => {
-    const permits = new Permits(1)
+    const permits = permitsOf(1)
     let served = 0
     permits.take()
-    for (let n = 0; n < 3; n++) permits.wait(() => served++)
-    permits.resize(3)
+    for (let n = 0; n < 3; n++) join(permits, () => served++)
+    permits.resize(3, 0)
     deepEqual([served, permits.taken, permits.max], [2, 3, 3])
-    permits.resize(1)
+    permits.resize(1, 0)
     equal(permits.taken, 3)
-    permits.release()
-    permits.release()
+    permits.release(0)
+    permits.release(0)
     deepEqual([served, permits.taken], [2, 1])
-    permits.release()
+    permits.release(0)
     deepEqual([served, permits.taken], [3, 1])
   })
 
   test('given back in the moment they are granted do not pile up on the stack', () => {
-    const permits = new Permits(1)
+    const permits = permitsOf(1)
     let served = 0
     permits.take()
     for (let n = 0; n < 100_000; n++) {
-      permits.wait(() => {
+      join(permits, () => {
         served++
-        permits.release()
+        permits.release(0)
       })
     }
-    permits.release()
+    permits.release(0)
     deepEqual([served, permits.taken, permits.queued], [100_000, 0, 0])
   })
 
   test('are still granted after one who was granted theirs has thrown', () => {
-    const permits = new Permits(1)
+    const permits = permitsOf(1)
     let served = 0
     permits.take()
-    permits.wait(() => { throw new Error('a bug') })
-    permits.wait(() => served++)
-    throws(() => permits.release(), /a bug/)
-    permits.release()
+    join(permits, () => { throw new Error('a bug') })
+    join(permits, () => served++)
+    throws(() => permits.release(0), /a bug/)
+    permits.release(0)
     equal(served, 1)
   })
 
@@ -125,29 +126,29 @@ suite('permits', () => {
     let [served, held] = [0, true]
     const permits = new Permits(2, { admits: () => !held, isOpening: () => true })
     permits.take()
-    permits.wait(() => served++)
-    permits.wait(() => served++)
-    permits.resize(2)
+    join(permits, () => served++)
+    join(permits, () => served++)
+    permits.resize(2, 0)
     deepEqual([served, permits.taken, permits.take()], [0, 1, false])
     held = false
-    permits.release()
+    permits.release(0)
     deepEqual([served, permits.taken], [2, 2])
   })
 
   test('without a bound are counted all the same', () => {
-    const permits = new Permits(Infinity)
+    const permits = permitsOf(Infinity)
     for (let n = 0; n < 1_000; n++) equal(permits.take(), true)
     equal(permits.taken, 1_000)
   })
 
   suite('in overload', () => {
     const overloaded = (): { permits: Permits; log: string[] } => {
-      const permits = new Permits(1)
+      const permits = permitsOf(1)
       permits.setPatience(100, 0)
       permits.take()
       const log: string[] = []
       for (const [name, at] of [['a', 0], ['b', 50], ['c', 120]] as const) {
-        permits.wait(() => log.push(name), () => log.push(`${name} displaced`), at)
+        join(permits, () => log.push(name), { displaced: () => log.push(`${name} displaced`), now: at })
       }
       return { permits, log }
     }
@@ -182,8 +183,8 @@ suite('permits', () => {
     test('is over when the queue has been empty', () => {
       const { permits, log } = overloaded()
       equal(permits.makeRoom(1, 'normal', 150), true)
-      permits.wait(() => log.push('d'), () => log.push('d displaced'), 200)
-      permits.wait(() => log.push('e'), () => log.push('e displaced'), 210)
+      join(permits, () => log.push('d'), { now: 200 })
+      join(permits, () => log.push('e'), { now: 210 })
       equal(permits.isOverloaded(250), false)
       permits.release(250)
       equal(log.at(-1), 'd')
@@ -193,12 +194,13 @@ suite('permits', () => {
   suite('for calls that matter more, or less', () => {
     /** One permit, taken, and a queue of waiters by priority, in the order of arrival. */
     const waiting = (...priorities: Priority[]): { permits: Permits; log: string[] } => {
-      const permits = new Permits(1)
+      const permits = permitsOf(1)
       permits.setPatience(100, 0)
       permits.take()
       const log: string[] = []
       priorities.forEach((priority, index) => {
-        permits.wait(() => log.push(`${priority} ${index}`), () => log.push(`${priority} ${index} displaced`), index, priority)
+        const name = `${priority} ${index}`
+        join(permits, () => log.push(name), { displaced: () => log.push(`${name} displaced`), now: index, priority })
       })
       return { permits, log }
     }
@@ -249,7 +251,7 @@ suite('permits', () => {
       const priority = fc.constantFrom<Priority>('critical', 'normal', 'background')
       const rank: Record<Priority, number> = { critical: 0, normal: 1, background: 2 }
       fc.assert(fc.property(fc.array(fc.tuple(priority, fc.boolean(), fc.nat(300)), { maxLength: 60 }), steps => {
-        const permits = new Permits(2)
+        const permits = permitsOf(2)
         permits.setPatience(100, 0)
         const inside = new Map<Waiter, Priority>()
         let now = 0
