@@ -8,76 +8,77 @@ import { sendProblem } from './problem.ts'
 import { headerOf, trailerOf } from './response.ts'
 
 type Controller = Dispatcher.DispatchController
-type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
+type ResponseHeaders = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 
-/** A request on its way, and where its answer goes. */
-export interface Errand {
+/** A request that is being forwarded, and the response to its client. */
+export interface RequestContext {
   readonly req: IncomingMessage
   readonly res: ServerResponse
   readonly policy: GatewayPolicy
-  /** As it is told to the client; undefined for one that has only an address. */
+  /** The name of the upstream that the client may see; undefined if the upstream only has an address. */
   readonly upstream: string | undefined
   readonly body: Readable | undefined
 }
 
-/** The answer of the upstream on its way to the client, or what is said in its place. */
+/** Forwards the upstream's response to the client, or responds in its place. */
 export class Answer implements Dispatcher.DispatchHandler {
-  protected readonly errand: Errand
+  protected readonly context: RequestContext
   #controller: Controller | undefined
-  /** The upstream has been let go, and nothing it does is its fault. */
+  /** Whether the upstream has been released, so that nothing it sends counts any more. */
   #isOver = false
-  /** The client's connection while it is waited for, and the time limit it had. */
+  /** The client's connection, while the gateway waits for the client to read. */
   #awaited: Socket | null = null
-  #limit = 0
+  /** The timeout this connection had before. */
+  #socketTimeout = 0
 
-  constructor(errand: Errand) {
-    this.errand = errand
+  constructor(context: RequestContext) {
+    this.context = context
   }
 
   onRequestStart(controller: Controller): void {
-    const { res } = this.errand
+    const { res } = this.context
     this.#controller = controller
-    if (res.destroyed) this.#gone()
-    else res.once('close', this.#gone).on('drain', this.#drained)
+    if (res.destroyed) this.#onClose()
+    else res.once('close', this.#onClose).on('drain', this.#onDrain)
   }
 
-  onResponseStart(controller: Controller, status: number, headers: Headers): void {
-    const { res, req, policy: { via }, upstream } = this.errand
+  onResponseStart(controller: Controller, status: number, headers: ResponseHeaders): void {
+    const { res, req, policy: { via }, upstream } = this.context
     if (status < 200) {
-      // A client of HTTP/1.0 knows of no interim responses.
+      // HTTP/1.0 has no interim responses.
       if (status === 103 && req.httpVersion !== '1.0') this.#hint(headers)
       return
     }
     try {
-      res.writeHead(status, headerOf(controller, status, headers, upstream, via))
+      res.writeHead(status, headerOf(controller, status, headers, { upstream, via }))
     } catch (error) {
-      // Node does not send what HTTP has no place for.
-      this.refuse(controller, error, causeBy('http_protocol_error'))
+      // Node refuses to send invalid header fields.
+      this.reject(controller, error, causeBy('http_protocol_error'))
     }
     if (!this.#isOver) flushSoon(res)
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
-    const { res } = this.errand
+    const { res } = this.context
     if (this.#isOver || res.destroyed || res.write(chunk) || controller.paused) return
     controller.pause()
     this.#await()
   }
 
-  onResponseEnd(controller: Controller, trailers: Headers): void {
+  onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
     if (this.#isOver) return
-    const { res } = this.errand
+    const { res } = this.context
     const pairs = trailerOf(controller, trailers)
     if (pairs.length > 0) res.addTrailers(pairs)
     res.end()
     this.over()
-    // The upstream is done with; what the client has not taken yet is here, and takes memory.
+    // The upstream is finished; what the client has not read yet is buffered in memory.
     this.#await()
   }
 
   onResponseError(_controller: unknown, error: unknown): void {
     if (this.#isOver) return
-    const { res, req, policy, upstream } = this.errand
+    const { res, req, policy, upstream } = this.context
     this.over()
     if (res.destroyed || req.errored !== null) return
     if (res.headersSent) cutOff(res)
@@ -85,80 +86,82 @@ export class Answer implements Dispatcher.DispatchHandler {
     policy.onError?.(error, req)
   }
 
-  /** Lets go of the upstream for what it answered. */
-  protected refuse(controller: Controller, error: unknown, cause: Cause): void {
-    const { res, req, policy, upstream } = this.errand
+  /** Rejects the upstream's response, and responds in its place. */
+  protected reject(controller: Controller, error: unknown, cause: Cause): void {
+    const { res, req, policy, upstream } = this.context
     this.over()
     controller.abort(error as Error)
     sendProblem(res, cause, upstream, policy.via)
     policy.onError?.(error, req)
   }
 
-  #hint({ link }: Headers): void {
+  #hint({ link }: ResponseHeaders): void {
     if (link === undefined) return
     try {
-      this.errand.res.writeEarlyHints({ link })
+      this.context.res.writeEarlyHints({ link })
     } catch {
-      // Node is strict with links, and a hint is only a hint.
+      // Node rejects links it does not accept; early hints are optional.
     }
   }
 
-  readonly #gone = (): void => {
-    this.#awaited?.off('timeout', this.#stalled)
-    if (this.over()) this.#controller?.abort(new Error('the client has gone away'))
+  readonly #onClose = (): void => {
+    this.#awaited?.off('timeout', this.#onTimeout)
+    if (this.over()) this.#controller?.abort(new Error('The client closed the connection'))
   }
 
-  readonly #drained = (): void => {
-    this.#patient()
+  readonly #onDrain = (): void => {
+    this.#stopAwaiting()
     this.#controller?.resume()
   }
 
-  /** A client that takes nothing must not keep a permit for ever. */
-  readonly #stalled = (): void => {
-    this.#gone()
-    this.errand.res.destroy()
+  /** Ends both connections: a client that does not read must not hold a permit for ever. */
+  readonly #onTimeout = (): void => {
+    this.#onClose()
+    this.context.res.destroy()
   }
 
+  /** Waits for the client to read, at most for `clientTimeout`. */
+
   readonly #await = (): void => {
-    const { res, res: { socket }, policy: { clientTimeout } } = this.errand
-    this.#patient()
+    const { res, res: { socket }, policy: { clientTimeout } } = this.context
+    this.#stopAwaiting()
     this.#awaited = socket
-    // Of several on one connection, each has its turn to be waited for.
+    // A pipelined response has no socket until it is its turn.
     if (socket === null) res.off('socket', this.#await).once('socket', this.#await)
     else {
-      this.#limit = socket.timeout ?? 0
-      socket.once('timeout', this.#stalled).setTimeout(clientTimeout)
+      this.#socketTimeout = socket.timeout ?? 0
+      socket.once('timeout', this.#onTimeout).setTimeout(clientTimeout)
     }
   }
 
-  #patient(): void {
-    this.#awaited?.off('timeout', this.#stalled).setTimeout(this.#limit)
+  #stopAwaiting(): void {
+    this.#awaited?.off('timeout', this.#onTimeout).setTimeout(this.#socketTimeout)
     this.#awaited = null
   }
 
-  /** Has nothing more to do with the upstream; false if it had not before either. */
+  /** Releases the upstream. @returns false if it was released before. */
   protected over(): boolean {
     if (this.#isOver) return false
     this.#isOver = true
-    this.#patient()
-    this.errand.res.off('drain', this.#drained)
-    this.errand.body?.destroy()
+    this.#stopAwaiting()
+    this.context.res.off('drain', this.#onDrain)
+    this.context.body?.destroy()
     return true
   }
 }
 
-/** The client may read the header while the body is yet to come; what is there already goes with it. */
+/** Sends the header without waiting for the body, together with what is there already. */
 function flushSoon(res: ServerResponse): void {
   const { socket } = res
-  // Not the response: its end would overtake the chunks that it holds.
+  // The socket is corked, not the response: the end of a corked response would overtake its chunks.
   socket?.cork()
   res.flushHeaders()
   process.nextTick(() => { socket?.uncork() })
 }
 
 /**
- * Ends a reply that can't be completed so that nobody takes it for whole: one without a length or chunks would be by an orderly
- * end of its connection.
+ * Ends a response that cannot be completed, so that the client sees that it is incomplete: a response without a length or chunks
+ * would look complete at the orderly end of its connection, so the connection is reset.
  */
 function cutOff(res: ServerResponse): void {
   const { socket } = res

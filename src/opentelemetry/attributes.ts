@@ -6,12 +6,12 @@ import type { Labels } from '../telemetry/labels.ts'
  */
 
 /** Endpoints whose attributes are kept at hand; beyond, they are worked out anew. */
-const MOST = 1_000
-const known = new Map<string, Attributes>()
+const MAX_CACHED = 1_000
+const cachedAttributes = new Map<string, Attributes>()
 
 /** `server.address`, `server.port` and `url.scheme` of an endpoint. */
 export function serverAttributes(endpoint: string): Attributes {
-  let found = known.get(endpoint)
+  let found = cachedAttributes.get(endpoint)
   if (found === undefined) {
     const { hostname, port, protocol } = new URL(endpoint)
     const scheme = protocol.slice(0, -1)
@@ -20,8 +20,8 @@ export function serverAttributes(endpoint: string): Attributes {
       'server.port': port === '' ? (scheme === 'https' ? 443 : 80) : Number(port),
       'url.scheme': scheme,
     }
-    if (known.size >= MOST) known.clear()
-    known.set(endpoint, found)
+    if (cachedAttributes.size >= MAX_CACHED) cachedAttributes.clear()
+    cachedAttributes.set(endpoint, found)
   }
   return found
 }

@@ -86,12 +86,12 @@ export class Families {
   }
 }
 
-const known = new WeakMap<AnyRegistry, Map<string, Families>>()
+const familiesByRegistry = new WeakMap<AnyRegistry, Map<string, Families>>()
 
 /** The metrics of a registry under a prefix: those there are, or new ones. @throws OptionError */
 export function familiesOf(registry: AnyRegistry, buckets: readonly number[], prefix: string = PREFIX): Families {
-  const byPrefix = known.get(registry) ?? new Map<string, Families>()
-  known.set(registry, byPrefix)
+  const byPrefix = familiesByRegistry.get(registry) ?? new Map<string, Families>()
+  familiesByRegistry.set(registry, byPrefix)
   const found = byPrefix.get(prefix)
   if (found?.registered === true) {
     if (String(found.buckets) === String(buckets)) return found

@@ -36,7 +36,7 @@ interface Armed {
 }
 
 /** More timers than this in one move of the clock is a loop that never ends. */
-const MOST = 100_000
+const MAX_FIRED = 100_000
 
 /** Where a timer due at `due` belongs: behind all that are due no later, so that equals keep their order. */
 const placeOf = (due: number, queue: readonly Armed[]): number => {
@@ -67,7 +67,7 @@ export const manualClock = (start = 1_000_000): ManualClock => {
   /** Fires what is due by `until`, one timer a step; a generator, so that the caller says what happens between. */
   function* fire(until: number): Generator<void, void> {
     for (let fired = 0; queue[0] !== undefined && queue[0].due <= until; fired++) {
-      if (fired === MOST) throw new RangeError(`manual clock: ${MOST} timers fired by ${until} and still more fall due`)
+      if (fired === MAX_FIRED) throw new RangeError(`manual clock: ${MAX_FIRED} timers fired by ${until} and still more fall due`)
       const next = queue.shift() as Armed
       now = Math.max(now, next.due)
       next.run(now - next.due)

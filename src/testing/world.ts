@@ -49,7 +49,7 @@ export class World {
    * @throws OptionError if it is no URL of http or https.
    */
   upstream(url: string): ScriptedUpstream {
-    const origin = originOf(url)
+    const origin = httpOrigin(url)
     const made = this.#upstreams.get(origin) ?? new ScriptedUpstream(origin, this.clock)
     this.#upstreams.set(origin, made)
     return made
@@ -83,7 +83,7 @@ export class World {
   }
 }
 
-const originOf = (url: string): string => {
+const httpOrigin = (url: string): string => {
   const parsed = URL.parse(url)
   const isHttp = parsed !== null && /^https?:$/.test(parsed.protocol)
   return isHttp ? parsed.origin : refuse('url', url, 'an absolute URL of http or https')

@@ -303,7 +303,7 @@ test('options that make no sense are refused at once', async t => {
     throw new Error(`not refused: ${message}`)
   }
   wrong({}, /^upstream: expected the name or origin/)
-  wrong({ upstream: 'down' }, /^upstream: expected one of up, got 'down'/)
+  wrong({ upstream: 'down' }, /^unknown upstream 'down': expected one of up$/)
   wrong({ upstream: 'http://127.0.0.1:2' }, /^upstream: expected one that the option allow permits/)
   wrong({ upstream: 'up', via: 'two words' }, /^via: expected a name/)
   wrong({ upstream: 'up', forwarded: true }, /^forwarded: expected 'replace'/)
