@@ -2,10 +2,10 @@ import type { Attributes } from '@opentelemetry/api'
 import type { Labels } from '../telemetry/labels.ts'
 
 /*
- * Names and values by the stable semantic conventions for HTTP: https://opentelemetry.io/docs/specs/semconv/http/
+ * Names and values follow the stable semantic conventions for HTTP: https://opentelemetry.io/docs/specs/semconv/http/
  */
 
-/** Endpoints whose attributes are kept at hand; beyond, they are worked out anew. */
+/** The maximum number of endpoints whose attributes are cached. */
 const MAX_CACHED = 1_000
 const cachedAttributes = new Map<string, Attributes>()
 
@@ -26,11 +26,11 @@ export function serverAttributes(endpoint: string): Attributes {
   return found
 }
 
-/** What went wrong, if anything: the status where there is one that says so, else the code of the error. */
+/** The value of `error.type`, if the exchange failed: the status if it is 400 or more, otherwise the code of the error. */
 export const errorType = (status: number | undefined, error: string | undefined): string | undefined =>
   status !== undefined && status >= 400 ? String(status) : error
 
-/** How an exchange ended: `http.response.status_code` and `error.type`. */
+/** The attributes of an outcome: `http.response.status_code` and `error.type`. */
 export function outcomeAttributes(status: number | undefined, error: string | undefined): Attributes {
   const type = errorType(status, error)
   return {
@@ -39,6 +39,6 @@ export function outcomeAttributes(status: number | undefined, error: string | un
   }
 }
 
-/** Labels as attributes; an empty one is left out. */
+/** Labels as attributes, without empty ones. */
 export const labelAttributes = (client: string, labels: Labels): Attributes =>
   ({ client, ...Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== '')) })
