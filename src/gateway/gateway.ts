@@ -2,13 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Client } from '../client/client.ts'
 import type { Dispatcher } from '../transport/undici.ts'
-import { Answer } from './answer.ts'
+import { ForwardingHandler } from './forwarding-handler.ts'
 import { bodyStreamOf, hasBody } from './body.ts'
 import { causeBy, causeOf, type ProxyError } from './cause.ts'
 import { gatewayPolicy, type GatewayOptions } from './options.ts'
 import { sendProblem } from './problem.ts'
 import { headerFor, pathFor, targetOf } from './request.ts'
-import { asksForWebSocket, responseOn, Upgrading, type Upgraded } from './upgrade.ts'
+import { asksForWebSocket, responseOn, UpgradeHandler, type Upgraded } from './upgrade.ts'
 import { chooserOf } from './upstreams.ts'
 
 /** A reverse proxy on top of a client: a request handler for `node:http`, Express and compatible frameworks. */
@@ -65,8 +65,8 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
       const body = bodyStreamOf(req)
       const context = { req, res, policy, upstream, body }
       const request = { origin: destination.origin, path, method: req.method as Dispatcher.HttpMethod, headers }
-      if (upgraded !== undefined) dispatcher.dispatch({ ...request, ...WEBSOCKET }, new Upgrading(context, upgraded))
-      else dispatcher.dispatch({ ...request, body: body === undefined ? null : iterable(body) }, new Answer(context))
+      if (upgraded !== undefined) dispatcher.dispatch({ ...request, ...WEBSOCKET }, new UpgradeHandler(context, upgraded))
+      else dispatcher.dispatch({ ...request, body: body === undefined ? null : iterable(body) }, new ForwardingHandler(context))
     } catch (error) {
       sendProblem(res, causeOf(error), upstream, policy.via)
       policy.onError?.(error, req)

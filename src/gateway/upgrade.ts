@@ -2,7 +2,7 @@ import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { pipeline, type Duplex } from 'node:stream'
 import type { Dispatcher } from '../transport/undici.ts'
-import { Answer, type RequestContext } from './answer.ts'
+import { ForwardingHandler, type RequestContext } from './forwarding-handler.ts'
 import { causeBy } from './cause.ts'
 import { headerOf } from './response.ts'
 
@@ -38,7 +38,7 @@ export function responseOn(req: IncomingMessage, socket: Duplex): ServerResponse
 }
 
 /** Joins the two connections once the upstream has switched protocols; a normal response is forwarded as such. */
-export class Upgrading extends Answer {
+export class UpgradeHandler extends ForwardingHandler {
   readonly #client: Upgraded
 
   constructor(context: RequestContext, client: Upgraded) {

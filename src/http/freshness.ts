@@ -55,7 +55,7 @@ export function acceptedAge(headers: HeaderFields, { fresh }: Lifetime): number 
 }
 
 /** The age of a reply when it arrived, in ms: the Age that caches on the way reported, plus its latency (RFC 9111 §4.2.3). */
-export const ageOf = (headers: ReplyHeaders, took: number): number => (seconds(textOf(headers['age']).trim()) ?? 0) + took
+export const ageOf = (headers: ReplyHeaders, latency: number): number => (seconds(textOf(headers['age']).trim()) ?? 0) + latency
 
 const hasOne = (control: Directives, names: readonly string[]): boolean => names.some(name => control.has(name))
 

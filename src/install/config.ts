@@ -23,7 +23,7 @@ export function readConfig(): Config {
 }
 
 /** Runs a function that checks the options; an OptionError then names their source. */
-export function checked<T>({ source }: Config, run: () => T): T {
+export function withSource<T>({ source }: Config, run: () => T): T {
   try {
     return run()
   } catch (error) {

@@ -3,8 +3,8 @@ import type { ClientDispatcher } from '../client/dispatcher/dispatcher.ts'
 import { forHost } from '../client/dispatcher/fetch.ts'
 import { checkClient, type ClientOptions } from '../options/options.ts'
 import { EnvHttpProxyAgent } from '../transport/undici.ts'
-import { checked, readConfig } from './config.ts'
-import { placesAfter, type Place } from './place.ts'
+import { readConfig, withSource } from './config.ts'
+import { slotsAfter, type DispatcherSlot } from './dispatcher-slot.ts'
 import { isPreloaded } from './preloaded.ts'
 
 interface Installed {
@@ -12,7 +12,7 @@ interface Installed {
   readonly dispatcher: ClientDispatcher
   /** Whether the caller passed the client, and closes it. */
   readonly isExternal: boolean
-  readonly places: readonly Place[]
+  readonly slots: readonly DispatcherSlot[]
 }
 
 let installed: Installed | undefined
@@ -38,14 +38,14 @@ let installed: Installed | undefined
 export function install(options?: ClientOptions | Client): Client {
   if (options === undefined && installed !== undefined) return installed.client
   if (options !== undefined && options === installed?.client) return installed.client
-  const places = placesAfter(installed?.places)
-  const client = options instanceof Client ? options : createFrom(options, places.some(place => place.isProxied))
+  const slots = slotsAfter(installed?.slots)
+  const client = options instanceof Client ? options : createFrom(options, slots.some(slot => slot.isProxied))
   const dispatcher = client.dispatcher()
   const over = forHost(dispatcher)
-  for (const place of places) place.take(dispatcher, over)
+  for (const slot of slots) slot.install(dispatcher, over)
   const earlier = installed
-  installed = { client, dispatcher, isExternal: options instanceof Client, places }
-  for (const place of earlier?.places ?? []) place.retire()
+  installed = { client, dispatcher, isExternal: options instanceof Client, slots }
+  for (const slot of earlier?.slots ?? []) slot.retire()
   if (earlier !== undefined) void finished(earlier)
   return client
 }
@@ -66,14 +66,14 @@ export async function uninstall(): Promise<void> {
   const ended = installed
   installed = undefined
   if (ended === undefined) return
-  for (const place of ended.places) place.leave()
+  for (const slot of ended.slots) slot.restore()
   await finished(ended)
 }
 
 /** Creates the client. The options are checked before any is added, so that errors refer to what the caller wrote. */
 function createFrom(options: ClientOptions | undefined, isProxied: boolean): Client {
   const config = options === undefined ? readConfig() : { options, source: undefined }
-  return checked(config, () => {
+  return withSource(config, () => {
     checkClient(config.options)
     return createClient(isProxied ? proxied(config.options) : config.options)
   })

@@ -31,7 +31,7 @@ const SCOPE = 'breakwater'
 const instrumented = new WeakSet<Client>()
 
 /** Checks that a value has a method, or is false if that is allowed. */
-const having = (method: string, expected: string, orFalse: boolean): Check => (value, where) => {
+const hasMethod = (method: string, expected: string, orFalse: boolean): Check => (value, where) => {
   if (orFalse && value === false) return
   if (typeof (value as Record<string, unknown> | null)?.[method] !== 'function') refuse(where, value, expected)
 }
@@ -49,9 +49,9 @@ const having = (method: string, expected: string, orFalse: boolean): Check => (v
  */
 export function instrument(client: Client, options: OpenTelemetryOptions = {}): Instrumentation {
   const { meterProvider, tracerProvider, propagator, ...policy } = telemetryPolicy(options, {
-    meterProvider: having('getMeter', 'a MeterProvider, or false', true),
-    tracerProvider: having('getTracer', 'a TracerProvider, or false', true),
-    propagator: having('inject', 'a TextMapPropagator', false),
+    meterProvider: hasMethod('getMeter', 'a MeterProvider, or false', true),
+    tracerProvider: hasMethod('getTracer', 'a TracerProvider, or false', true),
+    propagator: hasMethod('inject', 'a TextMapPropagator', false),
   })
   if (instrumented.has(client)) {
     throw new OptionError('client', 'an instrumented client', 'a client without instrumentation',

@@ -24,7 +24,8 @@ const setter: TextMapSetter<AttemptStartEvent> = { set: (attempt, name, value) =
  * @returns a function that stops it.
  */
 export function traceClient(client: Client, { tracer, propagator, methods, onError }: Tracing): () => void {
-  const calls = new Map<number, { readonly span: Span; readonly within: Context }>()
+  // `parent` is the parent context of the call's attempts.
+  const calls = new Map<number, { readonly span: Span; readonly parent: Context }>()
   // By call and attempt, as a hedged call has two attempts in flight.
   const attempts = new Map<string, Span>()
   // Span names must have a low cardinality, so only configured upstreams appear in them: other hosts are unbounded.
@@ -38,25 +39,25 @@ export function traceClient(client: Client, { tracer, propagator, methods, onErr
   }
 
   on(channels.callStart, ({ call, upstream, method, path }) => {
-    const within = context.active()
+    const parent = context.active()
     const attributes = {
       ...methodAttributes(method), 'url.path': path, 'breakwater.client': client.name, 'breakwater.upstream': upstream,
     }
     const name = configured.has(upstream) ? `${nameOf(method)} ${upstream}` : nameOf(method)
-    const span = tracer.startSpan(name, { kind: SpanKind.INTERNAL, attributes }, within)
-    calls.set(call, { span, within: trace.setSpan(within, span) })
+    const span = tracer.startSpan(name, { kind: SpanKind.INTERNAL, attributes }, parent)
+    calls.set(call, { span, parent: trace.setSpan(parent, span) })
   })
   on(channels.attemptStart, event => {
     const { call, endpoint, method, path, attempt } = event
     // The call has no span if it started before the instrumentation; then the active context is the parent.
-    const within = calls.get(call)?.within ?? context.active()
+    const parent = calls.get(call)?.parent ?? context.active()
     const attributes = {
       ...methodAttributes(method), ...serverAttributes(endpoint), 'url.full': endpoint + path,
       ...(attempt === 1 ? {} : { 'http.request.resend_count': attempt - 1 }),
     }
-    const span = tracer.startSpan(nameOf(method), { kind: SpanKind.CLIENT, attributes }, within)
+    const span = tracer.startSpan(nameOf(method), { kind: SpanKind.CLIENT, attributes }, parent)
     attempts.set(`${call}/${attempt}`, span)
-    propagator.inject(trace.setSpan(within, span), event, setter)
+    propagator.inject(trace.setSpan(parent, span), event, setter)
   })
   on(channels.attemptEnd, ({ call, attempt, status, error, protocol, verdict }) => {
     const key = `${call}/${attempt}`

@@ -63,10 +63,10 @@ function healthOf(snapshot: UpstreamSnapshot, settings: HealthSettings, critical
   const { name, limit: { max, inFlight, queued } } = snapshot
   const statuses = snapshot.endpoints.map(statusOf)
   const saturation = max === Infinity ? null : Math.min(1, inFlight / max)
-  const fine = statuses.every(status => status === 'pass') && !(queued > 0 && saturation === 1)
+  const isHealthy = statuses.every(status => status === 'pass') && !(queued > 0 && saturation === 1)
   return {
     name, critical, saturation,
-    status: statuses.every(status => status === 'fail') ? 'fail' : fine ? 'pass' : 'warn',
+    status: statuses.every(status => status === 'fail') ? 'fail' : isHealthy ? 'pass' : 'warn',
     endpoints: snapshot.endpoints.map(({ origin, circuit, why, probeIn }) =>
       ({ origin, circuit, why, probeIn: probeIn === undefined ? undefined : Math.ceil(probeIn) })),
     limit: { max: max === Infinity ? null : max, inFlight, queued },

@@ -32,9 +32,9 @@ export interface Flapping {
 
 const BODILESS: readonly number[] = [204, 205, 304]
 
-const whole = (where: string, value: number, least: number, most: number = Number.MAX_SAFE_INTEGER): void => {
-  const fits = Number.isInteger(value) && value >= least && value <= most
-  if (!fits) refused(where, value, `a whole number from ${least} to ${most}`)
+const whole = (where: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): void => {
+  const fits = Number.isInteger(value) && value >= min && value <= max
+  if (!fits) refused(where, value, `a whole number from ${min} to ${max}`)
 }
 const duration = (where: string, value: number): void => {
   if (!(value >= 0 && value < Infinity)) refused(where, value, 'a number of ms, 0 or more')

@@ -21,7 +21,7 @@ export interface RequestContext {
 }
 
 /** Forwards the upstream's response to the client, or responds in its place. */
-export class Answer implements Dispatcher.DispatchHandler {
+export class ForwardingHandler implements Dispatcher.DispatchHandler {
   protected readonly context: RequestContext
   #controller: Controller | undefined
   /** Whether the upstream has been released, so that nothing it sends counts any more. */

@@ -5,17 +5,17 @@ type Dispatching = Pick<Dispatcher, 'dispatch'>
 /** The symbols of undici's global dispatchers: up to version 7, as in Node 22 and 24, and from 8, as in Node 26. */
 const SYMBOLS: readonly symbol[] = [Symbol.for('undici.globalDispatcher.1'), Symbol.for('undici.globalDispatcher.2')]
 
-/** One place of a global dispatcher: the dispatcher from before the install, and ours. */
-export class Place {
+/** The slot of one global dispatcher, which remembers the dispatcher from before the install. */
+export class DispatcherSlot {
   readonly #symbol: symbol
   readonly #property: PropertyDescriptor | undefined
   readonly #before: Dispatching | undefined
   #ours: Dispatching | undefined
   #retired = false
 
-  /** @param earlier - the place of an earlier install: its dispatcher is not the one to restore. */
-  constructor(symbol: symbol, earlier?: Place) {
-    const follows = earlier?.isTaken === true
+  /** @param earlier - the slot of an earlier install: its dispatcher is not the one to restore. */
+  constructor(symbol: symbol, earlier?: DispatcherSlot) {
+    const follows = earlier?.isInstalled === true
     this.#symbol = symbol
     this.#property = follows ? earlier.#property : Object.getOwnPropertyDescriptor(globalThis, symbol)
     this.#before = follows ? earlier.#before : current(symbol)
@@ -28,12 +28,12 @@ export class Place {
   }
 
   /** Whether our dispatcher is still installed and has not been replaced by other code. */
-  get isTaken(): boolean {
+  get isInstalled(): boolean {
     return this.#ours !== undefined && current(this.#symbol) === this.#ours
   }
 
   /** Installs a dispatcher, whose requests go `over` another. */
-  take(dispatcher: Dispatcher, over: Dispatching): void {
+  install(dispatcher: Dispatcher, over: Dispatching): void {
     // Other code may have built a dispatcher on this one that outlives it: after uninstall() it uses the earlier dispatcher.
     this.#ours = dispatcher.compose(() => (options, handler) =>
       (this.#retired ? this.#before ?? over : over).dispatch(options, handler))
@@ -47,9 +47,9 @@ export class Place {
   }
 
   /** Restores the earlier dispatcher, unless other code has set another one since. */
-  leave(): void {
+  restore(): void {
     this.retire()
-    if (!this.isTaken) return
+    if (!this.isInstalled) return
     if (this.#property === undefined) Reflect.deleteProperty(globalThis, this.#symbol)
     else Object.defineProperty(globalThis, this.#symbol, this.#property)
   }
@@ -57,6 +57,6 @@ export class Place {
 
 const current = (symbol: symbol): Dispatching | undefined => Reflect.get(globalThis, symbol) as Dispatching | undefined
 
-/** Creates the places, following those of an earlier install. */
-export const placesAfter = (earlier: readonly Place[] = []): Place[] =>
-  SYMBOLS.map((symbol, index) => new Place(symbol, earlier[index]))
+/** Creates the slots, following those of an earlier install. */
+export const slotsAfter = (earlier: readonly DispatcherSlot[] = []): DispatcherSlot[] =>
+  SYMBOLS.map((symbol, index) => new DispatcherSlot(symbol, earlier[index]))
