@@ -44,9 +44,9 @@ const STALL = 100
 const LONGEST_NATIVE = 2 ** 31 - 1
 
 /** One entry of the wheel: a node in the ring of its slot, so that cancelling is O(1). */
-class Entry implements Timer {
-  prev: Entry
-  next: Entry
+class WheelTimer implements Timer {
+  prev: WheelTimer
+  next: WheelTimer
   due = 0
   run: ((late: number) => void) | undefined
   wheel: Wheel | undefined
@@ -61,11 +61,11 @@ class Entry implements Timer {
   }
 }
 
-const NEVER: Timer = { cancel() {} }
+const NO_TIMER: Timer = { cancel() {} }
 
 class Wheel implements Clock {
   stalledAt = -Infinity
-  #slots: Entry[] = Array.from({ length: SLOTS }, () => new Entry())
+  #slots: WheelTimer[] = Array.from({ length: SLOTS }, () => new WheelTimer())
   #size = 0
   #origin = performance.now()
   #tick = 0
@@ -77,10 +77,10 @@ class Wheel implements Clock {
 
   after(ms: number, run: (late: number) => void, background = false): Timer {
     if (background) return this.#native(ms, run)
-    if (ms === Infinity) return NEVER
+    if (ms === Infinity) return NO_TIMER
     const now = performance.now()
     if (this.#interval === undefined) this.#start(now)
-    const entry = new Entry()
+    const entry = new WheelTimer()
     entry.due = now + Math.max(0, ms)
     entry.run = run
     entry.wheel = this
@@ -93,7 +93,7 @@ class Wheel implements Clock {
     return entry
   }
 
-  remove(entry: Entry): void {
+  remove(entry: WheelTimer): void {
     entry.prev.next = entry.next
     entry.next.prev = entry.prev
     entry.run = undefined
@@ -102,9 +102,9 @@ class Wheel implements Clock {
   }
 
   /** The slot whose tick comes at or after `due`. No 32-bit operations: they would wrap after weeks. */
-  #slotOf(due: number): Entry {
+  #slotOf(due: number): WheelTimer {
     const tick = Math.max(this.#tick + 1, Math.ceil((due - this.#origin) / TICK))
-    return this.#slots[tick % SLOTS] as Entry
+    return this.#slots[tick % SLOTS] as WheelTimer
   }
 
   #start(now: number): void {
@@ -134,7 +134,7 @@ class Wheel implements Clock {
     // The slot after `reached` may hold entries that have fallen due since; left for the next tick they would be two ticks late.
     // After a long gap, one revolution visits every slot; more would only visit them again.
     for (let tick = Math.max(from, reached - SLOTS + 2); tick <= reached + 1; tick++) {
-      const ring = this.#slots[tick % SLOTS] as Entry
+      const ring = this.#slots[tick % SLOTS] as WheelTimer
       for (let entry = ring.next; entry !== ring;) {
         const following = entry.next
         if (entry.due <= now) this.#expire(entry, now)
@@ -144,7 +144,7 @@ class Wheel implements Clock {
     }
   }
 
-  #expire(entry: Entry, now: number): void {
+  #expire(entry: WheelTimer, now: number): void {
     const run = entry.run
     this.remove(entry)
     run?.(now - entry.due)

@@ -147,7 +147,7 @@ export class Completion {
 }
 
 function settledBy(settle: Settle, call: Call, outcome: Reply | Promise<Reply> | Failed): Reply | Promise<Reply> | Failed {
-  if (outcome instanceof Promise) return later(settle, call, outcome)
+  if (outcome instanceof Promise) return settleLater(settle, call, outcome)
   try {
     return (outcome instanceof Failed ? settle(call, undefined, outcome.error) : settle(call, outcome, undefined)) ?? outcome
   } catch (error) {
@@ -156,7 +156,7 @@ function settledBy(settle: Settle, call: Call, outcome: Reply | Promise<Reply> |
 }
 
 /** Applies `settle` once the promise has settled. */
-const later = (settle: Settle, call: Call, sent: Promise<Reply>): Promise<Reply> => sent.then(
+const settleLater = (settle: Settle, call: Call, sent: Promise<Reply>): Promise<Reply> => sent.then(
   reply => orThrow(settle(call, reply, undefined) ?? reply),
   (error: unknown) => {
     const outcome = settle(call, undefined, error)
@@ -231,7 +231,7 @@ export function onEnd(sent: Promise<Reply>, call: Call, ended: Ended): Promise<R
 
 /** Lets `settle` decide what the call settles with. */
 export const onSettle = (sent: Promise<Reply>, call: Call, settle: Settle): Promise<Reply> =>
-  (completionOf(sent, call)?.whenSettled(settle) === true ? sent : later(settle, call, sent))
+  (completionOf(sent, call)?.whenSettled(settle) === true ? sent : settleLater(settle, call, sent))
 
 /**
  * A promise that is rejected in a microtask. Node tracks a promise that is rejected before it has a handler, which costs more

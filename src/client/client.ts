@@ -37,7 +37,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
     checkClient(options)
     // Only own properties have been checked; inherited ones must not be read.
     const own = { ...options }
-    this.name = own.name ?? nameOf(unnamed + 1)
+    this.name = own.name ?? defaultName(unnamed + 1)
     const env = envOf(own.env ?? systemEnv, this.name)
     this.#upstreams = new Upstreams(own, env)
     this.#env = env
@@ -155,7 +155,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
 
 let unnamed = 0
 /** The name of an unnamed client. Most processes have one; further ones are numbered. */
-const nameOf = (count: number): string => (count === 1 ? 'default' : `default-${count}`)
+const defaultName = (count: number): string => (count === 1 ? 'default' : `default-${count}`)
 
 /** Adds the client's name. The given env may be an instance of a class, whose methods a copy would lose. */
 const envOf = (env: Env, client: string): Env => ({ clock: env.clock, random: () => env.random(), client })

@@ -4,11 +4,11 @@ export type Directives = ReadonlyMap<string, string>
 type Field = string | readonly string[] | undefined
 
 const DIRECTIVE = /([^\s,;="]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,;]*)))?/g
-const NONE: Directives = new Map()
+const NO_DIRECTIVES: Directives = new Map()
 
 /** Parses a Cache-Control field (RFC 9111 §5.2). If a directive occurs twice, the first one counts (§4.2.1). */
 export function directivesOf(field: Field): Directives {
-  if (field === undefined) return NONE
+  if (field === undefined) return NO_DIRECTIVES
   const found = new Map<string, string>()
   for (const [, name = '', quoted, plain] of textOf(field).matchAll(DIRECTIVE)) {
     const key = name.toLowerCase()

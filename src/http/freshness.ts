@@ -15,7 +15,7 @@ export interface Lifetime {
 /** Statuses of successful, complete replies. */
 const STORABLE: ReadonlySet<number> = new Set([200, 203, 204])
 /** Directives that forbid storing a reply in a shared cache, or using it without revalidation. */
-const NEVER = ['no-store', 'no-cache', 'private']
+const FORBIDS_STORING = ['no-store', 'no-cache', 'private']
 /** Directives that forbid using a reply that is no longer fresh (RFC 9111 §4.2.4, and §5.2.2.10 for s-maxage). */
 const FRESH_ONLY = ['must-revalidate', 'proxy-revalidate', 's-maxage']
 /** Directives that let a shared cache store the reply to a request with credentials (RFC 9111 §3.5). */
@@ -41,7 +41,7 @@ export function lifetimeOf(status: number, headers: ReplyHeaders, credentials: b
   // A reply that sets a cookie is meant for one caller, whatever its Cache-Control says.
   if (!STORABLE.has(status) || headers['set-cookie'] !== undefined || !isVaryKnown(headers['vary'])) return undefined
   const control = directivesOf(headers['cache-control'])
-  if (hasOne(control, NEVER) || (credentials && !hasOne(control, FOR_ALL))) return undefined
+  if (hasOne(control, FORBIDS_STORING) || (credentials && !hasOne(control, FOR_ALL))) return undefined
   const fresh = msOf(control, 's-maxage') ?? msOf(control, 'max-age') ?? expiryOf(headers) ?? 0
   const beyond = hasOne(control, FRESH_ONLY) ? 0 : msOf(control, 'stale-if-error') ?? Infinity
   return fresh + beyond > 0 ? { fresh, usable: fresh + beyond } : undefined
@@ -55,7 +55,7 @@ export function acceptedAge(headers: HeaderFields, { fresh }: Lifetime): number 
 }
 
 /** The age of a reply when it arrived, in ms: the Age that caches on the way reported, plus its latency (RFC 9111 §4.2.3). */
-export const ageOf = (headers: ReplyHeaders, took: number): number => (seconds(textOf(headers['age']).trim()) ?? 0) + took
+export const ageOf = (headers: ReplyHeaders, latency: number): number => (seconds(textOf(headers['age']).trim()) ?? 0) + latency
 
 const hasOne = (control: Directives, names: readonly string[]): boolean => names.some(name => control.has(name))
 

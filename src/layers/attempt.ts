@@ -35,7 +35,7 @@ export const attempt = (env: Env): Layer => next => {
     if (error === undefined) recordLatency(call, reply, now, clock.stalledAt >= call.attemptAt)
     else if (error === SUPERSEDED) endpoint.latency.record(duration)
     else call.trace.mark(`attempt ${call.attempt} to ${endpoint.origin} failed: ${reasonOf(error)}`, now)
-    if (channels.attemptEnd.hasSubscribers) publishEnd(call, endpoint, env, { duration, reply, error })
+    if (channels.attemptEnd.hasSubscribers) publishAttemptEnd(call, endpoint, env, { duration, reply, error })
   }
   return call => {
     if (call.cancelled) return rejected(call.reason)
@@ -44,7 +44,7 @@ export const attempt = (env: Env): Layer => next => {
     call.attemptAt = call.turnAt = call.at
     call.usualLatency = endpoint.latency.average
     endpoint.inFlight++
-    call.added = channels.attemptStart.hasSubscribers ? publishStart(call, endpoint, env) : undefined
+    call.added = channels.attemptStart.hasSubscribers ? publishAttemptStart(call, endpoint, env) : undefined
     const timeout = timeoutOf(call)
     // An attempt that may take all the time that is left needs no timer besides the deadline's.
     call.attemptTimer = call.at + timeout < call.deadlineAt ? arm(call, timeout, timeout, env) : undefined
@@ -95,7 +95,7 @@ function timedOut(call: Call, timeout: number, { clock }: Env): AttemptTimeoutEr
 const reasonOf = (error: unknown): string => (error instanceof ConnectionError ? error.reason : codeOf(error))
 
 /** Publishes the start of an attempt. @returns the header fields that subscribers add to it. */
-function publishStart(call: Call, { origin: endpoint }: Endpoint, { client = '' }: Env): HeaderFields | undefined {
+function publishAttemptStart(call: Call, { origin: endpoint }: Endpoint, { client = '' }: Env): HeaderFields | undefined {
   const { number, upstream, method, path, attempts } = call.trace
   let added: HeaderFields | undefined
   const setHeader = (name: string, value: string): void => {
@@ -112,7 +112,8 @@ interface AttemptResult {
   readonly error: unknown
 }
 
-function publishEnd(call: Call, endpoint: Endpoint, { client = '' }: Env, { duration, reply, error }: AttemptResult): void {
+function publishAttemptEnd(call: Call, endpoint: Endpoint, { client = '' }: Env, result: AttemptResult): void {
+  const { duration, reply, error } = result
   const { attempt, method, trace: { number, upstream } } = call
   const { http2, factory } = call.policy.pool
   // HTTP/2 is negotiated in TLS, and undici does not report which version was chosen.

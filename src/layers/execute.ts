@@ -45,10 +45,10 @@ const finish: Settle = (call, reply, error) => {
 /** Counts and publishes the start of a call, once it is certain that its end will be published. */
 export function startCall(upstream: Upstream, trace: Trace): void {
   upstream.began(trace.startedAt)
-  publishStart(trace, upstream.env)
+  publishCallStart(trace, upstream.env)
 }
 
-function publishStart(trace: Trace, env: Env): void {
+function publishCallStart(trace: Trace, env: Env): void {
   if (!channels.callStart.hasSubscribers) return
   const { number, upstream, method, path } = trace
   channels.callStart.publish({ client: env.client ?? '', call: number, upstream, method, path })
@@ -57,12 +57,12 @@ function publishStart(trace: Trace, env: Env): void {
 /** The refusal of a call that no endpoint admits, published like any other call. */
 export function refusal(upstream: Upstream, trace: Trace): UpstreamError {
   const { env } = upstream
-  publishStart(trace, env)
+  publishCallStart(trace, env)
   const now = trace.startedAt
   const error = upstream.endpoints.refuse(trace, now)
   upstream.remember(error, now)
   publishRefused(env, trace.upstream, trace.method, error)
-  if (channels.callEnd.hasSubscribers) publishEnd(trace, env, { now, queued: 0, error })
+  if (channels.callEnd.hasSubscribers) publishCallEnd(trace, env, { now, queued: 0, error })
   return error
 }
 
@@ -74,7 +74,7 @@ export function endCall(call: Call, now: number, error?: unknown, reply?: Reply)
   upstream.ended()
   if (error instanceof UpstreamError) upstream.remember(error, now)
   if (error instanceof RejectedError) publishRefused(upstream.env, trace.upstream, trace.method, error)
-  if (channels.callEnd.hasSubscribers) publishEnd(trace, upstream.env, { now, queued, error, reply })
+  if (channels.callEnd.hasSubscribers) publishCallEnd(trace, upstream.env, { now, queued, error, reply })
 }
 
 interface CallResult {
@@ -84,7 +84,7 @@ interface CallResult {
   readonly reply?: Reply | undefined
 }
 
-function publishEnd(trace: Trace, { client = '' }: Env, { now, queued, error, reply }: CallResult): void {
+function publishCallEnd(trace: Trace, { client = '' }: Env, { now, queued, error, reply }: CallResult): void {
   const { upstream, method, attempts, startedAt } = trace
   const status = reply?.status ?? (error instanceof StatusError ? error.status : undefined)
   channels.callEnd.publish({

@@ -14,7 +14,7 @@ import type { Upstreams } from '../upstream/upstreams.ts'
 export const redirect = (upstreams: Upstreams): Layer<Perform> => next => (upstream, request) => {
   const maxHops = request.options.redirects ?? upstream.policy.redirects
   const sent = next(upstream, request)
-  return maxHops === 0 ? sent : upstreams.whileFollowing(follow(sent, upstream, request, maxHops))
+  return maxHops === 0 ? sent : upstreams.trackRedirects(follow(sent, upstream, request, maxHops))
 
   async function follow(sent: Promise<Reply>, first: Upstream, request: Request, maxHops: number): Promise<Reply> {
     const { clock } = first.env

@@ -4,12 +4,12 @@ import { Reply, type ReplyHeaders } from '../outcome/reply.ts'
 import { codingsOf, decode, maxOnWire } from './decode.ts'
 import { Exchange } from './exchange.ts'
 
-const NONE: ReplyHeaders = {}
+const NO_HEADERS: ReplyHeaders = {}
 
 /** Collects the body and settles with a buffered reply. */
 export class BufferedExchange extends Exchange {
   #status = 0
-  #headers: ReplyHeaders = NONE
+  #headers: ReplyHeaders = NO_HEADERS
   #encoding: string | string[] | undefined
   #first: Buffer | undefined
   #rest: Buffer[] | undefined

@@ -23,15 +23,15 @@ export const lookup: LookupFunction = (hostname, options, done) => {
  * Wraps undici's connector with an exact timeout (undici's own runs on ticks of half a second), and records when each
  * connection was made, so that the failure of a stale connection can be recognised.
  */
-export class Connections {
+export class TrackedConnector {
   /** When the connection was made that failed with an error, by error. */
   #madeAt = new WeakMap<object, number>()
-  readonly connector: buildConnector.connector
+  readonly connect: buildConnector.connector
   /** The error of a connection, while undici passes it to the requests on it. */
   failing: Error | undefined = undefined
 
   constructor(connect: Connect, timeout: number, clock: Clock) {
-    this.connector = (options, callback) => {
+    this.connect = (options, callback) => {
       const done: buildConnector.Callback = (...outcome) => {
         timer.cancel()
         const [error, socket] = outcome

@@ -52,8 +52,8 @@ export const maxOnWire = (header: string | string[] | undefined, max: number): n
 export async function decode(body: Buffer, codings: Codings, max: number): Promise<Buffer> {
   let decoded = body
   for (const [index, coding] of codings.entries()) {
-    const most = index === codings.length - 1 ? Math.max(1, max) : encodedSize(max)
-    decoded = await coding.whole(decoded, { maxOutputLength: most })
+    const maxOutput = index === codings.length - 1 ? Math.max(1, max) : encodedSize(max)
+    decoded = await coding.whole(decoded, { maxOutputLength: maxOutput })
   }
   return decoded
 }

@@ -7,7 +7,7 @@ import { errors } from './undici.ts'
 /** The options of a dispatched request; undici's types lack `allowH2`. */
 export type DispatchOptions = Dispatcher.DispatchOptions & { allowH2?: boolean }
 /** Header fields as undici accepts them: a flat list of names and values, or an object. */
-type Headers = NonNullable<DispatchOptions['headers']>
+type RequestHeaders = NonNullable<DispatchOptions['headers']>
 /** Alternating names and values; a value may be an array, which undici's types do not say. */
 type Flat = unknown[]
 
@@ -43,7 +43,7 @@ export function oneShotBody({ body }: DispatchOptions): StreamBody | undefined {
 }
 
 /** Header fields that can be read repeatedly: an iterable of pairs becomes a flat list. */
-export function rereadable(headers: DispatchOptions['headers']): Headers | undefined {
+export function rereadable(headers: DispatchOptions['headers']): RequestHeaders | undefined {
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return headers ?? undefined
   if (Object.getPrototypeOf(headers) === Object.prototype && !Object.hasOwn(headers, Symbol.iterator)) return headers
   if (typeof (headers as { [Symbol.iterator]?: unknown })[Symbol.iterator] !== 'function') return headers
@@ -55,7 +55,7 @@ export function rereadable(headers: DispatchOptions['headers']): Headers | undef
   return flat as string[]
 }
 
-const namesOf = (headers: Headers | undefined): string[] => {
+const namesOf = (headers: RequestHeaders | undefined): string[] => {
   if (headers === undefined) return []
   const names: unknown[] = Array.isArray(headers) ? headers.filter((_, index) => index % 2 === 0) : Object.keys(headers)
   // undici refuses invalid names.
@@ -73,7 +73,9 @@ export function fieldOf(headers: DispatchOptions['headers'], name: string): unkn
  * The caller's header fields in their order, without those that `over` overrides; then the fields of `over`, and those of `under`
  * that neither sets.
  */
-export function withFields(headers: Headers | undefined, under: HeaderFields, over: HeaderFields = {}): Headers | undefined {
+export function withFields(
+  headers: RequestHeaders | undefined, under: HeaderFields, over: HeaderFields = {},
+): RequestHeaders | undefined {
   if (Object.keys(under).length === 0 && Object.keys(over).length === 0) return headers
   const flat: Flat = Array.isArray(headers) ? [...headers] : Object.entries(headers ?? {}).flat()
   const kept = flat.filter((_, index) => !Object.hasOwn(over, String(flat[index - index % 2]).toLowerCase()))
@@ -88,7 +90,7 @@ export function withFields(headers: Headers | undefined, under: HeaderFields, ov
  * The header fields of one relayed attempt, in rising precedence: the upstream's, the caller's, those added by event listeners,
  * and the deadline header.
  */
-export function relayedHeaders(headers: Headers | undefined, call: Call): Headers | undefined {
+export function relayedHeaders(headers: RequestHeaders | undefined, call: Call): RequestHeaders | undefined {
   const { headers: fields, deadlineHeader } = call.policy
   if (deadlineHeader === false) return withFields(headers, fields, call.added)
   const left = String(Math.max(0, Math.floor(call.deadlineAt - call.at)))

@@ -4,7 +4,7 @@ import type { Call } from '../call/call.ts'
 import { isOneShot, type Body } from '../http/body.ts'
 import type { PoolPolicy } from '../options/options.ts'
 import type { HeaderFields } from '../http/headers.ts'
-import { Connections, lookup } from './connector.ts'
+import { TrackedConnector, lookup } from './connector.ts'
 import type { Exchange, Transport } from './exchange.ts'
 import { isStream, type RelayedRequest } from './relay.ts'
 import { relayedHeaders, rereadable, withFields, type DispatchOptions } from './dispatch-options.ts'
@@ -20,21 +20,21 @@ export class EndpointDispatcher implements Transport {
   readonly dispatcher: Dispatcher
   readonly #origin: string
   readonly #replayer: Replayer
-  readonly #connections: Connections | undefined
+  readonly #connector: TrackedConnector | undefined
 
   constructor(origin: string, policy: PoolPolicy, env: Env, replayer: Replayer) {
     this.clock = env.clock
     this.#origin = origin
     this.#replayer = replayer
     if (policy.factory === undefined) {
-      this.#connections = connectionsOf(policy, env)
-      this.dispatcher = undiciPool(origin, policy, this.#connections)
+      this.#connector = connectorOf(policy, env)
+      this.dispatcher = undiciPool(origin, policy, this.#connector)
     } else this.dispatcher = policy.factory(origin) as unknown as Dispatcher
   }
 
   passthrough(options: DispatchOptions, handler: Dispatcher.DispatchHandler, fields: HeaderFields): boolean {
     const headersTimeout = options.headersTimeout ?? UNDICI_TIMEOUT
-    const timeouts = this.#connections === undefined ? {} : { ...this.#bodyTimeout(options), headersTimeout }
+    const timeouts = this.#connector === undefined ? {} : { ...this.#bodyTimeout(options), headersTimeout }
     const headers = withFields(rereadable(options.headers), fields) ?? null
     return this.dispatcher.dispatch({ ...options, ...timeouts, headers, origin: this.#origin }, handler)
   }
@@ -44,11 +44,11 @@ export class EndpointDispatcher implements Transport {
   }
 
   wasOpenBefore(error: unknown, since: number): boolean {
-    return this.#connections?.wasOpenBefore(error, since) === true
+    return this.#connector?.wasOpenBefore(error, since) === true
   }
 
   get failing(): Error | undefined {
-    return this.#connections?.failing
+    return this.#connector?.failing
   }
 
   dispatch(call: Call, exchange: Exchange): void {
@@ -95,22 +95,22 @@ export class EndpointDispatcher implements Transport {
 
   /** undici's own timeout between chunks, as a relayed body has no deadline. The dispatcher of a factory has its own. */
   #bodyTimeout(options: DispatchOptions): Partial<DispatchOptions> {
-    return this.#connections === undefined ? {} : { bodyTimeout: options.bodyTimeout ?? UNDICI_TIMEOUT }
+    return this.#connector === undefined ? {} : { bodyTimeout: options.bodyTimeout ?? UNDICI_TIMEOUT }
   }
 }
 
 /** undici's default timeout for the headers, and between two chunks of a body, in ms. */
 const UNDICI_TIMEOUT = 300_000
 
-const connectionsOf = ({ tls, http2, socketPath, connectTimeout }: PoolPolicy, env: Env): Connections => new Connections(
+const connectorOf = ({ tls, http2, socketPath, connectTimeout }: PoolPolicy, env: Env): TrackedConnector => new TrackedConnector(
   buildConnector({
     lookup, ...tls, allowH2: http2, timeout: 0, ...(socketPath === undefined ? {} : { socketPath }),
   } as buildConnector.BuildOptions),
   connectTimeout, env.clock,
 )
 
-const undiciPool = (origin: string, policy: PoolPolicy, { connector }: Connections): Dispatcher => new UndiciPool(origin, {
-  connect: connector,
+const undiciPool = (origin: string, policy: PoolPolicy, { connect }: TrackedConnector): Dispatcher => new UndiciPool(origin, {
+  connect,
   connections: policy.connections === Infinity ? null : policy.connections,
   allowH2: policy.http2,
   keepAliveTimeout: policy.idleTimeout,

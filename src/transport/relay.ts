@@ -22,7 +22,7 @@ export interface ActiveRequest {
 type Controller = Dispatcher.DispatchController
 /** Alternating names and values, as received. */
 type Raw = NonNullable<Controller['rawHeaders']> | null
-type Fields = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
+type ResponseHeaders = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 
 /** The controller the caller gets: the same for all attempts, and usable before the first one. */
 class RelayController implements Controller {
@@ -121,7 +121,7 @@ export class RelayedRequest implements ActiveRequest, Relay {
     this.#heldBack = undefined
   }
 
-  start(status: number, headers: Fields, text: string | undefined, raw: Raw | undefined): void {
+  start(status: number, headers: ResponseHeaders, text: string | undefined, raw: Raw | undefined): void {
     this.controller.rawHeaders = raw ?? null
     this.#notify(() => this.#handler.onResponseStart?.(this.controller, status, headers, text))
   }
@@ -130,7 +130,7 @@ export class RelayedRequest implements ActiveRequest, Relay {
     this.#notify(() => this.#handler.onResponseData?.(this.controller, chunk))
   }
 
-  end(trailers: Fields, raw: Raw | undefined): void {
+  end(trailers: ResponseHeaders, raw: Raw | undefined): void {
     if (this.#isOver) return
     this.controller.rawTrailers = raw ?? null
     this.#finish()
@@ -141,7 +141,7 @@ export class RelayedRequest implements ActiveRequest, Relay {
     }
   }
 
-  upgrade(status: number, headers: Fields, socket: Duplex, raw: Raw | undefined): void {
+  upgrade(status: number, headers: ResponseHeaders, socket: Duplex, raw: Raw | undefined): void {
     this.controller.rawHeaders = raw ?? null
     try {
       this.#handler.onRequestUpgrade?.(this.controller, status, headers, socket)

@@ -38,7 +38,7 @@ const INVALID_RESPONSE: Readonly<Record<string, string>> = {
 const RESPONSE_PROPERTIES = ['data', 'body', 'headers'] as const
 
 /** An error as a cause; omitted when it holds data from the upstream, which must never be printed. */
-const causeOf = (error: Error): Error | undefined => (RESPONSE_PROPERTIES.some(name => name in error) ? undefined : error)
+const printableCause = (error: Error): Error | undefined => (RESPONSE_PROPERTIES.some(name => name in error) ? undefined : error)
 
 const undiciCodeOf = (error: Error): string => {
   const { code } = error as { code?: unknown }
@@ -57,7 +57,7 @@ export function toUpstreamError(thrown: unknown, call: Call, progress: Progress)
   if (thrown instanceof UpstreamError || thrown instanceof OptionError) return thrown
   const error = thrown instanceof Error ? thrown : new TypeError('A value that is not an Error was thrown')
   const code = undiciCodeOf(error)
-  const cause = causeOf(error)
+  const cause = printableCause(error)
   const { trace } = call
   if (EXHAUSTED.has(code)) {
     return new ConnectionError(trace, code, { sent: progress.started ? 'maybe' : 'never', blame: 'process', cause })

@@ -138,7 +138,7 @@ export class Upstreams {
   }
 
   /** Registers a chain of redirects, which may still need an upstream that is idle now: `close()` waits for its end. */
-  whileFollowing(chain: Promise<Reply>): Promise<Reply> {
+  trackRedirects(chain: Promise<Reply>): Promise<Reply> {
     const forget = (): void => { this.#following.delete(chain) }
     this.#following.add(chain)
     chain.then(forget, forget)

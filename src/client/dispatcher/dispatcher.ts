@@ -50,7 +50,7 @@ export class ClientDispatcher extends Dispatcher {
   override close(): Promise<void>
   override close(callback: () => void): void
   override close(callback?: () => void): Promise<void> | undefined {
-    return calledBack(this.core.close(), callback)
+    return withCallback(this.core.close(), callback)
   }
 
   /** Ends its own requests now, with this error or undici's ClientDestroyedError. The client and its connections stay. */
@@ -58,12 +58,12 @@ export class ClientDispatcher extends Dispatcher {
   override destroy(callback: () => void): void
   override destroy(error: Error | null, callback: () => void): void
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | undefined {
-    if (typeof error === 'function') return calledBack(this.core.destroy(null), error)
-    return calledBack(this.core.destroy(error ?? null), callback)
+    if (typeof error === 'function') return withCallback(this.core.destroy(null), error)
+    return withCallback(this.core.destroy(error ?? null), callback)
   }
 }
 
-function calledBack(done: Promise<void>, callback: ((error: unknown) => void) | undefined): Promise<void> | undefined {
+function withCallback(done: Promise<void>, callback: ((error: unknown) => void) | undefined): Promise<void> | undefined {
   if (callback === undefined) return done
   done.then(() => { callback(null) }, callback)
   return undefined

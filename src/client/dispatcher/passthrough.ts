@@ -4,7 +4,7 @@ import type { ActiveRequest } from '../../transport/relay.ts'
 
 type Handler = Dispatcher.DispatchHandler
 type Controller = Dispatcher.DispatchController
-type Fields = Parameters<NonNullable<Handler['onResponseStart']>>[2]
+type ResponseHeaders = Parameters<NonNullable<Handler['onResponseStart']>>[2]
 
 /** Passes everything on to the caller's handler and watches for the end; used when all protections are switched off. */
 export class PassthroughHandler implements Handler, ActiveRequest {
@@ -32,13 +32,13 @@ export class PassthroughHandler implements Handler, ActiveRequest {
     else controller.abort(this.#destroyed)
   }
 
-  onRequestUpgrade(controller: Controller, status: number, headers: Fields, socket: Duplex): unknown {
+  onRequestUpgrade(controller: Controller, status: number, headers: ResponseHeaders, socket: Duplex): unknown {
     const result: unknown = this.#handler.onRequestUpgrade?.(controller, status, headers, socket)
     this.#end()
     return result
   }
 
-  onResponseStart(controller: Controller, status: number, headers: Fields, text?: string): void {
+  onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, text?: string): void {
     this.#handler.onResponseStart?.(controller, status, headers, text)
   }
 
@@ -46,7 +46,7 @@ export class PassthroughHandler implements Handler, ActiveRequest {
     this.#handler.onResponseData?.(controller, chunk)
   }
 
-  onResponseEnd(controller: Controller, trailers: Fields): void {
+  onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
     this.#end()
     this.#handler.onResponseEnd?.(controller, trailers)
   }

@@ -23,7 +23,7 @@ export interface StoredWith {
 }
 
 /** A stored reply. */
-interface Entry extends StoredWith {
+interface StoredReply extends StoredWith {
   readonly status: number
   readonly headers: ReplyHeaders
   readonly body: Buffer
@@ -46,12 +46,12 @@ const OVERHEAD = 1_024
  * They outlive an upstream that is removed for being idle, as its outage may come later.
  */
 export class StaleCache {
-  readonly #cache: LRUCache<string, Entry>
+  readonly #cache: LRUCache<string, StoredReply>
   /** The keys of each resource, as a change of the resource invalidates all of them. */
   readonly #byUri = new Map<string, Set<string>>()
 
   constructor(maxSize: number) {
-    this.#cache = new LRUCache<string, Entry>({
+    this.#cache = new LRUCache<string, StoredReply>({
       maxSize, sizeCalculation: ({ size }) => size, dispose: (entry, key) => { this.#disposed(entry, key) },
     })
   }
@@ -110,7 +110,7 @@ export class StaleCache {
     this.#cache.clear()
   }
 
-  #disposed(entry: Entry, key: string): void {
+  #disposed(entry: StoredReply, key: string): void {
     entry.usage.entries--
     entry.usage.bytes -= entry.size
     const keys = this.#byUri.get(entry.uri)
