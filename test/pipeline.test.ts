@@ -166,14 +166,16 @@ suite('a dead upstream', () => {
     ok(seen.error instanceof CircuitOpenError)
   })
 
-  test('with retries is cut off within the first two calls', async () => {
+  test('with retries is cut off after the first attempts of five calls, as the retries of one are no more evidence', async () => {
     const made = dead()
-    const first = outcome(made.upstream.call())
-    const second = outcome(made.upstream.call())
+    const four = Array.from({ length: 4 }, () => outcome(made.upstream.call()))
     await made.clock.advance(5_000)
-    deepEqual([made.upstream.circuit.state, made.attempts], ['open', 5])
-    ok(first.error instanceof ConnectionError && second.error instanceof ConnectionError, 'the last real error')
-    ok([first, second].some(({ error }) => (error as UpstreamError).stopped === 'circuit open'))
+    deepEqual([made.upstream.circuit.state, made.attempts], ['closed', 20])
+    ok(four.every(({ error }) => error instanceof ConnectionError && error.stopped === 'limit'), 'the last real error')
+    const fifth = outcome(made.upstream.call())
+    await made.clock.advance(5_000)
+    deepEqual([made.upstream.circuit.state, made.attempts], ['open', 21])
+    equal((fifth.error as UpstreamError).stopped, 'circuit open')
     assertQuiet(made)
   })
 

@@ -81,6 +81,8 @@ export class Call {
   added: HeaderFields | undefined = undefined
   /** Time spent waiting for a permit, in ms. */
   queued = 0
+  /** The endpoints that a failed attempt of it has counted against. */
+  blamed: object[] | undefined = undefined
   /** The endpoint of its current attempt; a retry avoids the last one if it can. */
   endpoint: object | undefined = undefined
   /** Whether any attempt has been given a connection. */

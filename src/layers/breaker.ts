@@ -6,7 +6,7 @@ import type { BreakerPolicy } from '../options/options.ts'
 import { endpointOf } from '../upstream/of-call.ts'
 import type { Reply } from '../outcome/reply.ts'
 import { onEnd, latencyOf, rejected, type Ended } from '../call/completion.ts'
-import type { Verdict } from '../outcome/verdict.ts'
+import { failed, type Verdict } from '../outcome/verdict.ts'
 
 /**
  * Asks the endpoint's circuit for admission, and reports to it how the attempt ended once the whole body has arrived or
@@ -23,8 +23,11 @@ export const breaker = (env: Env): Layer => next => {
     circuit.observer?.ended({ verdict, latency: latency ?? 0, report: call.trace, reply, error })
     // A stall of this process is part of the latency, so then it says nothing about the endpoint.
     const isStalled = env.clock.stalledAt >= call.attemptAt
-    circuit.settle(call.admission, verdict, isStalled ? undefined : latency, now)
-    if (reply?.retryAfter !== undefined && holds(reply, policy)) circuit.hold(reply.retryAfter, now)
+    circuit.settle(call.admission, repeats(call, verdict) ? 'none' : verdict, isStalled ? undefined : latency, now)
+    const { path } = call.trace
+    if (verdict === 'healthy') circuit.holds.servedPath(path, policy.probes, now)
+    else if (verdict === 'gateway') circuit.pathFailed(path, now)
+    if (reply?.retryAfter !== undefined && holds(reply, policy)) circuit.holdPath(path, reply.retryAfter, now)
   }
   // A probe must end in time: if its streamed body is still arriving then, the reply so far is its outcome.
   const sendStreamedProbe = (call: Call, policy: BreakerPolicy): Promise<Reply> => {
@@ -46,6 +49,9 @@ export const breaker = (env: Env): Layer => next => {
     const { circuit } = endpoint
     const policy = call.policy.breaker
     if (circuit === undefined || policy === false) return next(call)
+    const { path } = call.trace
+    const held = circuit.holds.pathLeft(path, call.at)
+    if (held > 0) return rejected(endpoint.refusePath(call.trace, held, call.at))
     const admission = circuit.admit(call.at)
     if (admission === 0) return rejected(endpoint.refuse(call.trace, call.at))
     circuit.observer?.admitted()
@@ -54,6 +60,19 @@ export const breaker = (env: Env): Layer => next => {
     if (admission < 0 && call.settings.streamed) return sendStreamedProbe(call, policy)
     return onEnd(next(call), call, settle)
   }
+}
+
+/**
+ * Whether a failure is one that this call has told of this endpoint before: the retries of one call are one piece of evidence, or
+ * one bad route would open the circuit of all. A probe counts each time.
+ */
+function repeats(call: Call, verdict: Verdict): boolean {
+  if (!failed(verdict) || call.admission < 0) return false
+  const endpoint = endpointOf(call)
+  if (call.blamed?.includes(endpoint) === true) return true
+  call.blamed ??= []
+  call.blamed.push(endpoint)
+  return false
 }
 
 /** A 503's Retry-After speaks for the endpoint; a 429's may be about one tenant's quota. */

@@ -238,12 +238,13 @@ suite('a probe', () => {
 
 suite('a Retry-After', () => {
   const holdOf = async (reply: Reply, options: BreakerOptions = {}): Promise<number> => {
-    const { env, circuit, end } = setup(options)
+    const { env, circuit, call, end } = setup(options)
     await end(reply)
-    return circuit.opensIn(env.clock.now())
+    equal(circuit.opensIn(env.clock.now()), 0, 'other paths are admitted')
+    return circuit.holds.pathLeft(call().trace.path, env.clock.now())
   }
 
-  test('of a 503 holds the endpoint for so long', async () => equal(await holdOf(judged(503, 2_000)), 2_000))
+  test('of a 503 holds its path for so long', async () => equal(await holdOf(judged(503, 2_000)), 2_000))
 
   test('of a 503 holds it no longer than allowed', async () => {
     equal(await holdOf(judged(503, 86_400_000)), 5_000)
@@ -268,6 +269,6 @@ suite('a Retry-After', () => {
     const seen = outcome(send(call()))
     await settle()
     ok(seen.error instanceof CircuitOpenError)
-    deepEqual([seen.error.retryAfter, seen.error.reason], [1_500, 'the upstream asked to wait (Retry-After)'])
+    deepEqual([seen.error.retryAfter, seen.error.reason], [1_500, 'the upstream asked to wait for this path (Retry-After)'])
   })
 })

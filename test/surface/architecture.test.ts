@@ -44,7 +44,8 @@ const OPTIONS = ['options/', 'telemetry/options.ts', 'gateway/options.ts', 'serv
 /** What decides: synchronous, without packages, timers or I/O. */
 const PURE = [
   'http/', 'outcome/verdict.ts', 'outcome/stand-in.ts', 'upstream/limit/', 'upstream/latency/', 'upstream/retry-budget.ts',
-  'upstream/circuit/trip.ts', 'upstream/circuit/window.ts', 'upstream/circuit/ramp.ts', 'upstream/circuit/hold.ts',
+  'upstream/circuit/trip.ts', 'upstream/circuit/window.ts', 'upstream/circuit/ramp.ts',
+  'upstream/circuit/hold.ts', 'upstream/circuit/holds.ts',
   'layers/retry/backoff.ts',
 ]
 /** The types of bodies, one of which is a stream. */

@@ -2,10 +2,10 @@ import type { Env } from '../../clock.ts'
 import type { BreakerPolicy } from '../../options/options.ts'
 import type { CircuitState } from '../../outcome/circuit-state.ts'
 import { failed, type Verdict } from '../../outcome/verdict.ts'
-import { RetryAfterHold } from './hold.ts'
+import { Holds } from './holds.ts'
 import type { CircuitObserver } from './observer.ts'
 import { Ramp } from './ramp.ts'
-import { trip, type Runs } from './trip.ts'
+import { longestRun, trip, type Runs } from './trip.ts'
 import { Window } from './window.ts'
 
 /**
@@ -41,6 +41,7 @@ export class Circuit implements Runs {
   /** Gateway errors since the last other outcome. */
   gateway = 0
   readonly window: Window
+  readonly holds: Holds = new Holds()
   /** Is notified of what happens to the circuit; undefined until a view of it is asked for. */
   observer: CircuitObserver | undefined = undefined
   #policy: BreakerPolicy
@@ -59,7 +60,6 @@ export class Circuit implements Runs {
   /** Probes in flight, and probes that have succeeded. */
   #probing = 0
   #probed = 0
-  readonly #hold = new RetryAfterHold()
   readonly #ramp = new Ramp()
 
   constructor(policy: BreakerPolicy, env: Env, onChange: OnChange) {
@@ -78,7 +78,7 @@ export class Circuit implements Runs {
   /** Why the circuit is in its present state, in words. */
   why(now: number): string {
     if (this.#isolated) return 'isolated by hand'
-    if (this.#hold.isActive(now)) return 'the upstream asked to wait (Retry-After)'
+    if (this.holds.isActive(now)) return 'the upstream asked to wait (Retry-After)'
     const { state } = this
     if (state === 'closed') return this.#ramp.isActive(now) ? 'ramping up after it closed' : 'healthy'
     return state === 'open' ? this.#reason : `${this.#reason}; probes are out`
@@ -89,26 +89,26 @@ export class Circuit implements Runs {
     if (this.admits(now)) return 0
     if (this.#isolated) return Infinity
     switch (this.state) {
-      case 'closed': return this.#hold.left(now)
-      case 'open': return Math.max(this.#hold.left(now), this.#probeAt - now)
-      default: return this.#probed > 0 ? this.#hold.left(now) : Infinity
+      case 'closed': return this.holds.left(now)
+      case 'open': return Math.max(this.holds.left(now), this.#probeAt - now)
+      default: return this.#probed > 0 ? this.holds.left(now) : Infinity
     }
   }
 
   /** Whether it is about to admit more calls: a probe has succeeded, or the load is ramping up after it closed. */
   isOpening(now: number): boolean {
-    if (this.#isolated || this.#hold.isActive(now)) return false
+    if (this.#isolated || this.holds.isActive(now)) return false
     return this.#isOpen ? this.#probed > 0 : this.#ramp.isActive(now)
   }
 
   /** Whether its state must be kept: it is not closed, or a Retry-After is in force. */
   get busy(): boolean {
-    return this.state !== 'closed' || this.#hold.isActive(this.#env.clock.now())
+    return this.state !== 'closed' || this.holds.isAnyActive(this.#env.clock.now())
   }
 
   /** Whether `admit()` would admit a call now. */
   admits(now: number): boolean {
-    if (this.#isolated || this.#hold.isActive(now)) return false
+    if (this.#isolated || this.holds.isActive(now)) return false
     if (!this.#isOpen) return this.#ramp.admits(now)
     // Until the first probe has succeeded it is the only one.
     if (this.#probed > 0 || this.#probing > 0) return this.#probed > 0 && this.#probing + this.#probed < this.#policy.probes
@@ -147,7 +147,17 @@ export class Circuit implements Runs {
 
   /** Refuses calls for `ms`, at most `maxHold`, because the upstream asked for it (Retry-After). */
   hold(ms: number, now: number): void {
-    this.#hold.begin(Math.min(ms, this.#policy.maxHold), now)
+    this.holds.begin(Math.min(ms, this.#policy.maxHold), now)
+  }
+
+  /** The same for the calls of a path, or for all of them if that many outcomes in a row are no chance (see {@link Holds}). */
+  holdPath(path: string, ms: number, now: number): void {
+    this.holds.beginPath(path, Math.min(ms, this.#policy.maxHold), longestRun(this.window.total, this.#policy), now)
+  }
+
+  /** Counts a gateway error of a path, retries included: enough of them in a row hold the path. */
+  pathFailed(path: string, now: number): void {
+    this.holds.failed(path, longestRun(this.window.total, this.#policy), rounds => this.#openTime(rounds), now)
   }
 
   /** Refuses all calls until `restore()`. */
@@ -163,7 +173,7 @@ export class Circuit implements Runs {
   restore(): void {
     const from = this.state
     this.#isolated = false
-    this.#hold.end()
+    this.holds.end()
     if (from !== 'closed') this.#close(from, 'restored by hand', this.#env.clock.now(), 0)
   }
 
@@ -184,6 +194,11 @@ export class Circuit implements Runs {
     this.observer?.changed()
   }
 
+  #openTime(rounds: number): number {
+    const { openTime, maxOpenTime } = this.#policy
+    return Math.min(maxOpenTime, openTime * 2 ** Math.min(rounds, 40)) * (1 - JITTER * this.#env.random())
+  }
+
   #demanded(now: number): boolean {
     return this.#refused * this.#policy.probeShare >= 1 && now - this.#lastProbeAt >= PROBE_SPACING
   }
@@ -192,7 +207,7 @@ export class Circuit implements Runs {
     this.#ramp.leave(verdict === 'healthy')
     if (verdict === 'none') return
     const bad = failed(verdict)
-    if (!bad) this.#hold.served(this.#policy.probes, now)
+    if (!bad) this.holds.served(this.#policy.probes, now)
     this.unhealthy = verdict === 'gateway' || verdict === 'unhealthy' ? this.unhealthy + 1 : 0
     this.gateway = verdict === 'gateway' ? this.gateway + 1 : 0
     this.window.record(bad, latency !== undefined && latency >= this.#policy.slowCallDuration, now)
@@ -225,9 +240,7 @@ export class Circuit implements Runs {
     }
     // A probe that was sent early, on demand, leaves the open time unchanged.
     if (from === 'closed' || now >= this.#probeAt) {
-      const { openTime, maxOpenTime } = this.#policy
-      const time = Math.min(maxOpenTime, openTime * 2 ** Math.min(this.#rounds++, 40))
-      this.#probeAt = now + time * (1 - JITTER * this.#env.random())
+      this.#probeAt = now + this.#openTime(this.#rounds++)
     }
     this.#change(from, 'open', reason)
   }

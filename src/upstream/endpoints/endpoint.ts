@@ -40,6 +40,14 @@ export class Endpoint {
     return error
   }
 
+  /** Refuses a call whose path is held. @param left - for how long, in ms. */
+  refusePath(trace: Trace, left: number, now: number): CircuitOpenError {
+    trace.mark('refused: path held', now)
+    const error = new CircuitOpenError(trace, this.circuit?.holds.whyPath(trace.path) ?? '', left)
+    this.circuit?.observer?.refused(error)
+    return error
+  }
+
   /** The error that says why the endpoint does not admit a call. */
   refusal(trace: Trace, now: number): CircuitOpenError {
     const { circuit } = this

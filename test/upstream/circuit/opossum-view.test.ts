@@ -88,7 +88,7 @@ suite('a view of a circuit', () => {
     const [, [name, error, ...rest] = []] = events
     deepEqual([name, ...rest], ['failure', 7, []])
     ok(error instanceof StatusError)
-    equal(error.message, 'GET /things on orders: status 503 (1 attempt, 7 ms)')
+    equal(error.message, 'GET /things on orders: status 503 (1 attempt in 7 ms)')
     deepEqual([error.headers, error.body], [{}, ''])
     ok(!inspect(error, { depth: 9, showHidden: true }).includes('secret'))
   })
