@@ -3,11 +3,11 @@ import { createGateway } from 'breakwater/gateway'
 import express from 'express'
 import { createServer, type Server } from 'node:http'
 
-/** A gateway in Express: /payments/* and /search/* go to their upstreams, what is left is its own. */
+/** A gateway in Express: /payments/* and /search/* go to their upstreams; Express answers everything else itself. */
 export const build = (payments: string, search: string): Server => {
   const client = createClient({ upstreams: { payments: { url: payments }, search: { url: search, deadline: 500 } } })
   const app = express()
-  // Before anything that parses bodies: they are handed on as they come.
+  // Before any body parser: bodies are streamed to the upstream.
   app.use('/payments', createGateway(client, { upstream: 'payments' }))
   app.use('/search', createGateway(client, { upstream: 'search' }))
   app.get('/', (_request, response) => { response.send('a gateway') })

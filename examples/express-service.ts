@@ -2,7 +2,7 @@ import { createClient, toGatewayStatus } from 'breakwater'
 import express, { type ErrorRequestHandler } from 'express'
 import { createServer, type Server } from 'node:http'
 
-/** A service whose handler asks payments, and which says what is the matter when payments can't answer. */
+/** A service whose handler calls payments, and which answers with a matching status if that fails. */
 export const build = (payments: string): Server => {
   const client = createClient({ upstreams: { payments: { url: payments, deadline: 2_000 } } })
   const app = express()
@@ -14,11 +14,11 @@ export const build = (payments: string): Server => {
   return createServer(app).on('close', () => void client.close())
 }
 
-/** Express hands on what an async handler rejects with: 502, 504, or 503 with a Retry-After, as the error has it. */
+/** Express passes it what an async handler rejects with. It answers 502, 504, or 503 with a Retry-After, by the error. */
 const answer: ErrorRequestHandler = (error, _request, response, _next) => {
   const { status, retryAfter } = toGatewayStatus(error)
   if (retryAfter !== undefined) response.set('retry-after', String(retryAfter))
-  response.status(status).json({ error: status === 500 ? 'a fault of our own' : 'payments is not available' })
+  response.status(status).json({ error: status === 500 ? 'internal error' : 'payments is not available' })
 }
 
 if (import.meta.main) build('http://localhost:4000').listen(8080)

@@ -2,10 +2,10 @@ import httpProxy, { type FastifyHttpProxyOptions } from '@fastify/http-proxy'
 import { createClient, toGatewayStatus } from 'breakwater'
 import Fastify, { type FastifyInstance } from 'fastify'
 
-/** A service that proxies /payments/* to one upstream and /search/* to another. A bad minute of one is not the other's. */
+/** A service that proxies /payments/* to one upstream and /search/* to another. A failure of one does not affect the other. */
 export const build = (payments: string, search: string): FastifyInstance => {
   const client = createClient({ upstreams: { payments: { url: payments }, search: { url: search, deadline: 500 } } })
-  // One for all routes: the origin says which upstream it is. As an object, since the types are those of an older undici.
+  // One dispatcher for all routes: the origin selects the upstream. An object, because the proxy has an older undici's types.
   const undici = client.dispatcher() as object
   const app = Fastify()
   app.register(httpProxy, { prefix: '/payments', upstream: payments, undici, replyOptions })
@@ -15,9 +15,9 @@ export const build = (payments: string, search: string): FastifyInstance => {
 }
 
 const replyOptions: NonNullable<FastifyHttpProxyOptions['replyOptions']> = {
-  // The client retries. The proxy would send a GET that met a 503 up to ten times more, whatever the budget says.
+  // The client retries, within its budget. The proxy would send a GET that got a 503 up to ten times more.
   retryDelay: () => null,
-  // The proxy makes a 500 of a refused connection and of an open circuit; their cause is the client's error.
+  // The proxy answers 500 for a refused connection and for an open circuit. The cause is the client's error.
   onError(reply, { error }) {
     const { status, retryAfter } = toGatewayStatus(error.cause)
     if (retryAfter !== undefined) reply.header('retry-after', retryAfter)

@@ -2,11 +2,11 @@ import replyFrom, { type FastifyReplyFromHooks } from '@fastify/reply-from'
 import { createClient, toGatewayStatus } from 'breakwater'
 import Fastify, { type FastifyInstance } from 'fastify'
 
-/** A service that hands on to payments what it is asked. */
+/** A service that forwards its requests to payments. */
 export const build = (payments: string): FastifyInstance => {
   const client = createClient({ upstreams: { payments: { url: payments, deadline: 2_000 } } })
   const app = Fastify()
-  // As an object: reply-from brings the types of an older undici, and needs no more of it than its request().
+  // Typed as an object, because reply-from has an older undici's types. All it needs of the dispatcher is its request().
   app.register(replyFrom, { base: payments, undici: client.dispatcher() as object })
   app.all('/*', (_request, reply) => reply.from(undefined, hooks))
   app.addHook('onClose', () => client.close())
@@ -14,9 +14,9 @@ export const build = (payments: string): FastifyInstance => {
 }
 
 const hooks: FastifyReplyFromHooks = {
-  // The client retries. reply-from would send a GET that met a 503 up to ten times more, whatever the budget says.
+  // The client retries, within its budget. reply-from would send a GET that got a 503 up to ten times more.
   retryDelay: () => null,
-  // reply-from makes a 500 of a refused connection and of an open circuit; their cause is the client's error.
+  // reply-from answers 500 for a refused connection and for an open circuit. The cause is the client's error.
   onError(reply, { error }) {
     const { status, retryAfter } = toGatewayStatus(error.cause)
     if (retryAfter !== undefined) reply.header('retry-after', retryAfter)

@@ -3,14 +3,14 @@ import got, { type BeforeRequestHook, type Got } from 'got'
 import type { IncomingMessage } from 'node:http'
 
 /**
- * got takes neither a fetch nor a dispatcher. What it takes is a hook that answers in place of its own sending: so its
- * options, redirects, JSON and HTTPError stay, while the client retries, waits and refuses. A `RequestError` has the
- * client's error as its `cause`. Of got's timeouts only `request` is left.
+ * got accepts neither a fetch nor a dispatcher, but a hook that sends the request in its place. got keeps its options,
+ * redirects, JSON and HTTPError; the client retries, waits and refuses. A `RequestError` has the client's error as its
+ * `cause`. Of got's timeouts, only `request` has an effect.
  */
 export const gotOver = (client: Client): Got => got.extend({ retry: { limit: 0 }, hooks: { beforeRequest: [sendBy(client)] } })
 
 const sendBy = (client: Client): BeforeRequestHook => async ({ method, url, headers, body, signal, isStream }) => {
-  // What is written into got.stream.post() comes after this hook, too late.
+  // A body written to got.stream.post() would arrive after this hook has sent the request.
   if (isStream && body === undefined && method !== 'GET' && method !== 'HEAD') throw new TypeError('give the body as an option')
   const reply = await client.stream(method, String(url), {
     headers: headers as Record<string, string>,

@@ -1,7 +1,7 @@
 /**
- * The `instrumentation.ts` of a Next.js service. Next calls `register()` when a server starts, before it lays its cache
- * around the fetch it finds: what the cache has never gets here, and what it lacks has a breaker, retries and a deadline.
- * `next: { revalidate, tags }` and `cache` stay Next's.
+ * The `instrumentation.ts` of a Next.js service. Next calls `register()` when a server starts, before it wraps the global
+ * fetch in its cache: a cache hit does not reach the client, and a cache miss has a breaker, retries and a deadline.
+ * `next: { revalidate, tags }` and `cache` still work.
  */
 export const register = async (): Promise<void> => {
   // The edge runtime has no sockets, so it gets no client.

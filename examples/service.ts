@@ -1,7 +1,7 @@
 import { createClient } from 'breakwater'
 import { createServer, type Server } from 'node:http'
 
-/** A service that shows picks, and bestsellers while the recommender can't answer. */
+/** A service that shows picks, and bestsellers while the recommender cannot answer. */
 export const build = (recommender: string): Server => {
   const client = createClient()
   const server = createServer((_request, response) => {
@@ -10,12 +10,12 @@ export const build = (recommender: string): Server => {
       () => response.writeHead(502).end(),
     )
   })
-  // By now nothing is in flight: its connections may go.
+  // No request is in flight any more, so the client can close its connections.
   return server.on('close', () => void client.close())
 }
 
 if (import.meta.main) {
   const server = build('http://localhost:4000').listen(8080)
-  // Takes no more requests, and ends when those it has are answered.
+  // Accepts no new requests, and closes once all others are answered.
   process.once('SIGTERM', () => server.close())
 }

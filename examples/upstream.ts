@@ -1,13 +1,13 @@
 import { createServer, type Server } from 'node:http'
 
-/** An upstream to try the other examples on. It answers `{"total":42}`, until it is told to be sick. */
+/** An upstream for trying the other examples. It answers `{"total":42}`; after a POST to /fail it resets connections. */
 export const upstream = (): Server => {
-  let sick = false
+  let failing = false
   return createServer((request, response) => {
     if (request.method === 'POST') {
-      sick = request.url === '/sick'
+      failing = request.url === '/fail'
       response.end()
-    } else if (sick) {
+    } else if (failing) {
       request.socket.resetAndDestroy()
     } else {
       response.setHeader('content-type', 'application/json').end('{"total":42}')

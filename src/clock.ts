@@ -1,40 +1,40 @@
 /**
  * Time and chance: the only file that touches timers, `performance` and `Math.random`.
  *
- * A call arms a deadline and each attempt may arm another, and nearly all of them are cancelled unfired. A Node timer
- * costs about half a microsecond to arm and clear, so ours are entries in one timing wheel (Varghese and Lauck, 1987)
- * driven by one shared 10 ms tick that runs only while something waits.
+ * A call arms a timer for its deadline, each attempt may arm another, and nearly all of them are cancelled before they fire. A
+ * Node timer costs about half a microsecond to arm and clear, so timers are entries in one timing wheel (Varghese and Lauck,
+ * 1987), driven by one shared 10 ms tick that runs only while a timer is armed.
  */
 
-/** An armed timer. Cancelling twice, or after it fired, does nothing. */
+/** An armed timer. Cancelling it twice, or after it fired, does nothing. */
 export interface Timer {
-  /** Disarms it. */
+  /** Disarms the timer. */
   cancel(): void
 }
 
-/** A monotonic clock with timers. Tests hold one in their hand. */
+/** A monotonic clock with timers. Tests use one that they move by hand. */
 export interface Clock {
-  /** Milliseconds on a monotonic clock; only differences mean anything. */
+  /** Milliseconds on a monotonic clock; only differences are meaningful. */
   now(): number
   /**
-   * Runs `run` once, `ms` from now; `late` says by how many ms the timer itself was late, which is how a blocked
-   * event loop shows. A background timer neither keeps the process alive nor needs to be exact.
+   * Runs `run` once, `ms` from now. `late` is by how many ms the timer fired late, which reveals a blocked event loop. A
+   * background timer does not keep the process alive and may be inexact.
    */
   after(ms: number, run: (late: number) => void, background?: boolean): Timer
-  /** When the last stall of this process's event loop (100 ms or more) was noticed; -Infinity if never. */
+  /** When the last stall of this process's event loop (100 ms or more) was detected; -Infinity if never. */
   readonly stalledAt: number
 }
 
 /** A number from 0 up to but not including 1. */
 export type Random = () => number
 
-/** Where layers get time and chance from. */
+/** The sources of time and chance. */
 export interface Env {
-  /** Time. */
+  /** The source of time. */
   readonly clock: Clock
-  /** Chance. */
+  /** The source of chance. */
   readonly random: Random
-  /** The name of the client whose they are, as events tell it. @internal */
+  /** The name of the client, for its events. @internal */
   readonly client?: string
 }
 
@@ -43,10 +43,10 @@ const SLOTS = 512
 const STALL = 100
 const LONGEST_NATIVE = 2 ** 31 - 1
 
-/** One entry of the wheel: a link of its slot's ring, so that cancelling is O(1). */
-class Entry implements Timer {
-  prev: Entry
-  next: Entry
+/** One entry of the wheel: a node in the ring of its slot, so that cancelling is O(1). */
+class WheelTimer implements Timer {
+  prev: WheelTimer
+  next: WheelTimer
   due = 0
   run: ((late: number) => void) | undefined
   wheel: Wheel | undefined
@@ -61,11 +61,11 @@ class Entry implements Timer {
   }
 }
 
-const NEVER: Timer = { cancel() {} }
+const NO_TIMER: Timer = { cancel() {} }
 
 class Wheel implements Clock {
   stalledAt = -Infinity
-  #slots: Entry[] = Array.from({ length: SLOTS }, () => new Entry())
+  #slots: WheelTimer[] = Array.from({ length: SLOTS }, () => new WheelTimer())
   #size = 0
   #origin = performance.now()
   #tick = 0
@@ -77,10 +77,10 @@ class Wheel implements Clock {
 
   after(ms: number, run: (late: number) => void, background = false): Timer {
     if (background) return this.#native(ms, run)
-    if (ms === Infinity) return NEVER
+    if (ms === Infinity) return NO_TIMER
     const now = performance.now()
     if (this.#interval === undefined) this.#start(now)
-    const entry = new Entry()
+    const entry = new WheelTimer()
     entry.due = now + Math.max(0, ms)
     entry.run = run
     entry.wheel = this
@@ -93,7 +93,7 @@ class Wheel implements Clock {
     return entry
   }
 
-  remove(entry: Entry): void {
+  remove(entry: WheelTimer): void {
     entry.prev.next = entry.next
     entry.next.prev = entry.prev
     entry.run = undefined
@@ -101,10 +101,10 @@ class Wheel implements Clock {
     this.#size--
   }
 
-  /** The slot whose tick comes at or after `due`; plain numbers throughout, as 32-bit ones wrap after weeks. */
-  #slotOf(due: number): Entry {
+  /** The slot whose tick comes at or after `due`. No 32-bit operations: they would wrap after weeks. */
+  #slotOf(due: number): WheelTimer {
     const tick = Math.max(this.#tick + 1, Math.ceil((due - this.#origin) / TICK))
-    return this.#slots[tick % SLOTS] as Entry
+    return this.#slots[tick % SLOTS] as WheelTimer
   }
 
   #start(now: number): void {
@@ -120,7 +120,7 @@ class Wheel implements Clock {
     }
     const now = performance.now()
     if (now - (this.#origin + (this.#tick + 1) * TICK) >= STALL) {
-      // Replies may be waiting in the sockets: let them be read before anything is declared too late.
+      // Replies may be waiting in the sockets: read them before any timer declares them too late.
       this.stalledAt = now
       setImmediate(() => this.#fire(performance.now()))
     } else this.#fire(now)
@@ -129,22 +129,22 @@ class Wheel implements Clock {
   #fire(now: number): void {
     const from = this.#tick + 1
     const reached = Math.floor((now - this.#origin) / TICK)
-    // What is armed by what fires goes to slots still to come.
+    // Timers armed by a timer that fires now go into later slots.
     this.#tick = Math.max(this.#tick, reached)
-    // The slot after `reached` may hold what has fallen due since; left for the next tick it would be late by two. After a
-    // long gap one whole revolution sees every slot; more would only see them again.
+    // The slot after `reached` may hold entries that have fallen due since; left for the next tick they would be two ticks late.
+    // After a long gap, one revolution visits every slot; more would only visit them again.
     for (let tick = Math.max(from, reached - SLOTS + 2); tick <= reached + 1; tick++) {
-      const ring = this.#slots[tick % SLOTS] as Entry
+      const ring = this.#slots[tick % SLOTS] as WheelTimer
       for (let entry = ring.next; entry !== ring;) {
         const following = entry.next
         if (entry.due <= now) this.#expire(entry, now)
-        // What ran may have cancelled its neighbour; if so, start the ring again (fired entries are gone from it).
+        // The callback may have cancelled its neighbour; if so, start the ring again (fired entries are no longer in it).
         entry = following.wheel === this || following === ring ? following : ring.next
       }
     }
   }
 
-  #expire(entry: Entry, now: number): void {
+  #expire(entry: WheelTimer, now: number): void {
     const run = entry.run
     this.remove(entry)
     run?.(now - entry.due)
@@ -158,11 +158,11 @@ class Wheel implements Clock {
   }
 }
 
-/** The process's own clock, shared by every client so that all of them turn one wheel. */
+/** The clock of the process; all clients share its wheel. */
 const wheel = new Wheel()
 
 /** Real time and real chance. */
 export const systemEnv: Env = { clock: wheel, random: () => Math.random() }
 
-/** The time of day as ms since 1970, for dates in headers and nothing else. */
+/** The time of day as ms since 1970; only for dates in headers. */
 export const wallClock = (): number => Date.now()

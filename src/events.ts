@@ -5,7 +5,7 @@ import { LimitExceededError, type LimitKind, type RejectedError } from './outcom
 import type { StopReason } from './outcome/upstream-error.ts'
 import type { Verdict } from './outcome/verdict.ts'
 
-/** An upstream was made, or drained and forgotten. */
+/** An upstream was created or removed. */
 export interface UpstreamEvent {
   /** The client's name. */
   readonly client: string
@@ -13,169 +13,169 @@ export interface UpstreamEvent {
   readonly upstream: string
 }
 
-/** Something happened to one call. */
+/** The fields common to the events of one call. */
 export interface OneCallEvent extends UpstreamEvent {
-  /** The call's number, the same in all events of one call; unique in this process. */
+  /** The call's number: the same in all events of one call, and unique in this process. */
   readonly call: number
   /** The call's method. */
   readonly method: string
 }
 
-/** A call begins. Of a refused one too; redirects are calls of their own. */
+/** A call started; published for refused calls, too. Each redirect that is followed is a call of its own. */
 export interface CallStartEvent extends OneCallEvent {
   /** The path without its query. */
   readonly path: string
 }
 
-/** One attempt begins. */
+/** An attempt started. */
 export interface AttemptStartEvent extends CallStartEvent {
   /** The origin it goes to. */
   readonly endpoint: string
   /** 1 for the first attempt of the call. */
   readonly attempt: number
   /**
-   * Sends a header field with this attempt, over one of the same name that the caller or the upstream's options set. For
-   * the time of the event only; later it does nothing.
-   * @throws OptionError for what is no name or value of a header field, and for fields that frame the message.
+   * Sends a header field with this attempt. It overrides a field of the same name set by the caller or the upstream's options.
+   * Works only during the event; later it does nothing.
+   * @throws OptionError for an invalid name or value, and for fields that frame the message.
    */
   setHeader(name: string, value: string): void
 }
 
-/** One attempt has ended. Times in ms. */
+/** An attempt ended. Times in ms. */
 export interface AttemptEvent extends OneCallEvent {
   /** The origin it went to. */
   readonly endpoint: string
   /** 1 for the first attempt of the call. */
   readonly attempt: number
-  /** The status when there was a reply. */
+  /** The status, if there was a reply. */
   readonly status?: number
-  /** The HTTP version, where there was a reply and it is known: not with a dispatcher of yours, nor with HTTP/2 on offer. */
+  /** The HTTP version, if there was a reply and it is known: not with a custom dispatcher, nor when HTTP/2 is offered. */
   readonly protocol?: '1.1'
   /** The error's code, `aborted` when the caller ended the call, or `superseded` when another attempt was faster. */
   readonly error?: string
   /** What it proves about the endpoint. */
   readonly verdict: Verdict
-  /** From its start to the end of the reply's body, in ms. */
+  /** From the start of the attempt to the end of the reply's body, in ms. */
   readonly duration: number
 }
 
-/** A retry follows. */
+/** A retry will follow. */
 export interface RetryEvent extends OneCallEvent {
-  /** Which attempt will follow: 2 for the first retry. */
+  /** The number of the attempt that will follow: 2 for the first retry. */
   readonly attempt: number
-  /** After how many ms. */
+  /** The delay before it, in ms. */
   readonly delay: number
 }
 
-/** A retry would have been useful but does not follow. */
+/** A call failed in a way that could be retried, and is not retried. */
 export interface RetryStoppedEvent extends OneCallEvent {
   /** Attempts made. */
   readonly attempts: number
-  /** Why there is no further one. */
+  /** Why there is no further attempt. */
   readonly reason: StopReason
 }
 
-/** A second attempt goes out beside a slow one. */
+/** A second attempt started beside a slow one. */
 export interface HedgeEvent extends OneCallEvent {
-  /** Which attempt it is: 2, if there was no retry before. */
+  /** The number of the attempt: 2, if there was no retry before. */
   readonly attempt: number
-  /** How long the first has been out, in ms. */
+  /** How long the first attempt has been in flight, in ms. */
   readonly delay: number
 }
 
-/** We refused a call. */
+/** The client itself refused a call. */
 export interface RefusedEvent extends UpstreamEvent {
   /** The call's method. */
   readonly method: string
   /** The error's code, e.g. `ERR_CIRCUIT_OPEN`. */
   readonly error: string
-  /** Which bound it ran into, where it is `ERR_LIMIT_EXCEEDED`. */
+  /** Which limit the call hit, for `ERR_LIMIT_EXCEEDED`. */
   readonly kind?: LimitKind
 }
 
-/** A circuit changed its state. */
+/** A circuit changed state. */
 export interface CircuitEvent extends UpstreamEvent {
-  /** The origin whose circuit it is. */
+  /** The origin the circuit belongs to. */
   readonly endpoint: string
-  /** The state it was in. */
+  /** The previous state. */
   readonly from: CircuitState
-  /** The state it is in now. */
+  /** The new state. */
   readonly to: CircuitState
   /** Why, e.g. `failure rate` or `probes succeeded`. */
   readonly reason: string
 }
 
-/** A call has ended. */
+/** A call ended. */
 export interface CallEvent extends OneCallEvent {
-  /** Attempts made; 0 when it was refused. */
+  /** Attempts made; 0 when the call was refused. */
   readonly attempts: number
-  /** From its start to the end of the reply's body, in ms. */
+  /** From the start of the call to the end of the reply's body, in ms. */
   readonly duration: number
-  /** How much of that it waited for a permit, in ms. */
+  /** The part of it spent waiting for a permit, in ms. */
   readonly queued: number
-  /** The status when there was a reply. */
+  /** The status, if there was a reply. */
   readonly status?: number
   /** The error's code, or `aborted` when the caller ended the call. */
   readonly error?: string
 }
 
-/** A call that would have failed was answered all the same. */
+/** A stale reply or a fallback replaced the error of a call. */
 export interface RescuedEvent extends UpstreamEvent {
   /** The call's method. */
   readonly method: string
-  /** By what. */
+  /** What replaced the error. */
   readonly by: 'stale' | 'fallback'
-  /** The code of the error it did not end with. */
+  /** The code of the error that was replaced. */
   readonly error: string
   /** Age of the stale reply, in ms. */
   readonly age?: number
 }
 
-/** A call shares the flight of an equal one. */
+/** A call joined an identical one in flight and shares its reply. */
 export interface JoinedEvent extends UpstreamEvent {
   /** The call's method. */
   readonly method: string
 }
 
-/** A channel of node:diagnostics_channel whose messages are of one type. */
+/** A typed channel of node:diagnostics_channel. */
 export interface EventChannel<T extends object> {
-  /** The name by which `diagnostics_channel.channel()` finds it. */
+  /** The name to pass to `diagnostics_channel.channel()`. */
   readonly name: string
-  /** False while nobody listens; then nothing needs to be built. */
+  /** Whether the channel has subscribers; without any, no payload is built. */
   readonly hasSubscribers: boolean
-  /** Tells everybody who listens; what the library itself does. */
+  /** Sends a message to all subscribers; for the library itself. */
   publish(message: T): void
-  /** Begins to listen. A listener runs in the middle of a call: it should be quick. */
+  /** Adds a subscriber. It is called synchronously in the middle of a call, so it should return quickly. */
   subscribe(listener: (message: T) => void): void
-  /** Stops listening. @returns whether it had listened. */
+  /** Removes a subscriber. @returns whether it was subscribed. */
   unsubscribe(listener: (message: T) => void): boolean
 }
 
-/** The channels there are, and what comes over each. */
+/** The channels and the events they carry. */
 export interface Channels {
-  /** `breakwater:call:start`: a call begins. */
+  /** `breakwater:call:start`: a call started. */
   readonly callStart: EventChannel<CallStartEvent>
-  /** `breakwater:call:end`: a call has ended, well or not; a streamed one when its body has. */
+  /** `breakwater:call:end`: a call ended, successfully or not; a streamed one ends with its body. */
   readonly callEnd: EventChannel<CallEvent>
-  /** `breakwater:call:refused`: we refused a call ourselves. */
+  /** `breakwater:call:refused`: the client itself refused a call. */
   readonly refused: EventChannel<RefusedEvent>
-  /** `breakwater:call:rescued`: a stale reply or a fallback stands in for an error. */
+  /** `breakwater:call:rescued`: a stale reply or a fallback replaced the error of a call. */
   readonly rescued: EventChannel<RescuedEvent>
-  /** `breakwater:call:joined`: a call shares the flight of an equal one, whose end is told once. */
+  /** `breakwater:call:joined`: a call joined an identical one in flight; `callEnd` is published once for both. */
   readonly joined: EventChannel<JoinedEvent>
-  /** `breakwater:attempt:start`: one attempt of a call begins; header fields may be added to it. */
+  /** `breakwater:attempt:start`: an attempt of a call started; subscribers may add header fields to it. */
   readonly attemptStart: EventChannel<AttemptStartEvent>
-  /** `breakwater:attempt:end`: one attempt of a call has ended. */
+  /** `breakwater:attempt:end`: an attempt of a call ended. */
   readonly attemptEnd: EventChannel<AttemptEvent>
-  /** `breakwater:retry`: a retry follows after a back-off. */
+  /** `breakwater:retry`: a retry will follow after a back-off. */
   readonly retry: EventChannel<RetryEvent>
-  /** `breakwater:retry:stopped`: a retry would have been useful but does not follow. */
+  /** `breakwater:retry:stopped`: a call failed in a way that could be retried, and is not retried. */
   readonly retryStopped: EventChannel<RetryStoppedEvent>
-  /** `breakwater:hedge`: a second attempt goes out beside a slow one. */
+  /** `breakwater:hedge`: a second attempt started beside a slow one. */
   readonly hedge: EventChannel<HedgeEvent>
-  /** `breakwater:circuit`: the circuit of an endpoint changed its state. */
+  /** `breakwater:circuit`: the circuit of an endpoint changed state. */
   readonly circuit: EventChannel<CircuitEvent>
-  /** `breakwater:upstream:made`: an upstream was made, at start or by its first call. */
+  /** `breakwater:upstream:made`: an upstream was created, with the client or by its first call. */
   readonly upstreamMade: EventChannel<UpstreamEvent>
   /** `breakwater:upstream:gone`: an upstream was drained or destroyed. */
   readonly upstreamGone: EventChannel<UpstreamEvent>
@@ -184,9 +184,9 @@ export interface Channels {
 const named = <T extends object>(name: string): EventChannel<T> => channel(`breakwater:${name}`) as unknown as EventChannel<T>
 
 /**
- * Every event, as a `node:diagnostics_channel` that anybody may subscribe to by its name. Nothing in a payload holds a
- * header, a body, a query or a credential. A payload is built only when somebody listens. They are the process's: each
- * says whose client it comes from.
+ * All events, as channels of `node:diagnostics_channel`; any code in the process can subscribe to one by its name. No payload
+ * holds a header, a body, a query or a credential, and a payload is built only if the channel has subscribers. The channels
+ * are shared by all clients of the process: each event names its client.
  *
  * @example
  * channels.circuit.subscribe(({ upstream, to, reason }) => { log.warn({ upstream, to, reason }) })
@@ -207,8 +207,8 @@ export const channels: Channels = {
   upstreamGone: named('upstream:gone'),
 }
 
-/** Tells of a call that was refused before it became one, if anybody listens. */
-export function tellRefused(env: Env, upstream: string, method: string, error: RejectedError): void {
+/** Publishes the refusal of a call, if the channel has subscribers. */
+export function publishRefused(env: Env, upstream: string, method: string, error: RejectedError): void {
   if (!channels.refused.hasSubscribers) return
   const kind = error instanceof LimitExceededError ? { kind: error.kind } : {}
   channels.refused.publish({ client: env.client ?? '', upstream, method, error: error.code, ...kind })

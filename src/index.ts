@@ -1,3 +1,9 @@
+/**
+ * The client: pooled connections, a circuit breaker for each endpoint, retries within a budget, a limit on the calls in
+ * flight, and one deadline over all of it. Begin with {@link createClient}.
+ *
+ * @module breakwater
+ */
 export { createClient, type Client } from './client/client.ts'
 export {
   AttemptTimeoutError, CircuitOpenError, ConnectionError, DeadlineExceededError, DrainingError, LimitExceededError,

@@ -19,42 +19,43 @@ import type { Perform } from './upstream/perform.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 
 /**
- * The way of a request, top to bottom: what may refuse it, follow it with another one, or answer in place of the upstream.
+ * The layers of a request, outermost first: those that may refuse it, follow it with another one, or reply in place of the
+ * upstream. The order matters:
  *
- * - draining stands outside redirects, so those that are being followed may be followed to their end;
- * - redirects stand outside the rest, so each hop is a request of its own, to an origin that may be called;
- * - the fallback is the last resort, so it stands outside the stale replies;
- * - a stale reply is served to each caller by its own deadline, so it stands outside the shared call;
- * - what equal requests share is one call.
+ * - drain is outside redirect, so redirects that are being followed can be followed to their end;
+ * - redirect is outside the rest, so each hop is a request of its own, to an origin that may be called;
+ * - fallback is outside stale, because it is the last resort;
+ * - stale is outside coalesce, so each caller gets a stale reply by its own deadline;
+ * - coalesce is innermost: what identical requests share is one call.
  */
 export const pipeline = (send: Send, upstreams: Upstreams, cache: StaleCache): Perform =>
   stack<Perform>(
-    drain(upstreams), //    no new requests while closing
-    redirect(upstreams), // follows redirects, if that is wanted
-    fallback, //            answers in place of an upstream that can't
-    stale(cache), //        the last good reply, while the upstream can't answer
-    coalesce, //            one call for equal requests in flight
-  )(execute(send)) //       makes the call, and turns its outcome into what the caller asked for
+    drain(upstreams), //    refuses new requests while closing
+    redirect(upstreams), // follows redirects, if configured
+    fallback, //            replaces an error with a reply of your own
+    stale(cache), //        replaces an error with the last good reply
+    coalesce, //            shares one call between identical requests in flight
+  )(execute(send)) //       creates the call, and turns its outcome into what the caller asked for
 
 /**
- * The way of a call, top to bottom. The order matters:
+ * The layers of a call, outermost first. The order matters:
  *
- * - the deadline is outermost, so it covers queue, connect, headers, body and back-off;
- * - retry stands outside the limit, so a call that waits for its next attempt holds no permit;
- * - hedge stands inside the limit, so that it measures attempts and not the wait for a permit;
- * - the limit stands outside the breaker, so what we refuse ourselves is no evidence about the upstream;
- * - each endpoint has its own breaker, so one that is down does not close the others.
+ * - deadline is outermost, so it covers queue, connect, headers, body and back-off;
+ * - retry is outside limit, so a call in back-off holds no permit;
+ * - hedge is inside limit, so it measures attempts and not the wait for a permit;
+ * - limit is outside breaker, so a refusal by the client itself is no evidence about the upstream;
+ * - each endpoint has its own breaker, so calls still go to the other endpoints when one is down.
  *
- * A client has one such stack for all its upstreams: what a layer needs of one, it finds by way of the call. What a dispatcher
- * is asked for goes down this stack alone, as its caller gets the response as it is.
+ * A client has one such stack for all its upstreams: the layers find the state of the upstream through the call. Requests of a
+ * dispatcher pass through this stack only, as its caller gets the response unchanged.
  */
 export const callPipeline = (env: Env): Send =>
   stack(
-    deadline(env), // one limit for the whole call
-    retry(env), //    again, while safe, useful, in time and within budget
+    deadline(env), // one time limit for the whole call
+    retry(env), //    another attempt, while safe, useful, in time and within budget
     limit(env), //    a permit, or a bounded wait for one
-    hedge(env), //    a second attempt beside a slow one, if that is wanted
+    hedge(env), //    a second attempt beside a slow one, if configured
     balance, //       an endpoint that admits the call
-    breaker(env), //  hears only what the endpoint itself did
-    attempt(env), //  one try: its time limit, and what its outcome proves
+    breaker(env), //  the circuit of the endpoint, which counts only what the endpoint itself did
+    attempt(env), //  one attempt: its time limit, and what its outcome proves
   )(call => endpointOf(call).pool.send(call)) // undici

@@ -71,12 +71,12 @@ test('every example stands in examples/README.md', () => {
 suite('examples/upstream.ts', async () => {
   const { upstream } = await import('../examples/upstream.ts')
 
-  test('is sick and well as it is told', async t => {
+  test('fails and recovers on request', async t => {
     const url = await serve(t, upstream())
     deepEqual((await ask(`${url}/invoices/7`)).body, { total: 42 })
-    await fetch(`${url}/sick`, { method: 'POST' })
+    await fetch(`${url}/fail`, { method: 'POST' })
     await failure(ask(`${url}/invoices/7`), TypeError)
-    await fetch(`${url}/well`, { method: 'POST' })
+    await fetch(`${url}/recover`, { method: 'POST' })
     equal((await ask(`${url}/invoices/7`)).status, 200)
   })
 })

@@ -1,7 +1,11 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
+import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
-import { ConnectionError, createClient, DeadlineExceededError, ResponseError, type Client } from '../src/index.ts'
+import { connect, request, upgrade } from 'undici'
+import {
+  ConnectionError, createClient, DeadlineExceededError, OptionError, ResponseError, type Client,
+} from '../src/index.ts'
 import { closing, eventually, settle } from './support/check.ts'
 import { failure } from './support/failure.ts'
 import { json, listen, startServer } from './support/server.ts'
@@ -54,11 +58,12 @@ describe('a body that ends with its connection', () => {
   })
 })
 
-describe('interim replies', () => {
-  const hints = (count: number) => (socket: Socket): void => {
-    socket.end(`${'HTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n'.repeat(count)}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok`)
-  }
+/** A reply of two bytes after so many interim ones. */
+const hints = (count: number) => (socket: Socket): void => {
+  socket.end(`${'HTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n'.repeat(count)}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok`)
+}
 
+describe('interim replies', () => {
   test('are dropped, up to 32 of them', async t => {
     const client = await clientFor(t)
     const reply = await client.get(await raw(t, hints(32)))
@@ -69,6 +74,44 @@ describe('interim replies', () => {
   test('an upgrade is none: it fails', async t => {
     const answer = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'
     await failure((await clientFor(t)).get(await raw(t, socket => socket.end(answer))), ConnectionError)
+  })
+})
+
+describe("what the client's own methods leave out, its dispatcher passes on", () => {
+  test('trailers', async t => {
+    const answer = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-checksum: 7\r\n\r\n'
+    const url = await raw(t, socket => socket.end(answer))
+    const client = await clientFor(t)
+    const reply = await client.get(url)
+    deepEqual([reply.text(), reply.headers['x-checksum']], ['ok', undefined])
+    const { body, trailers } = await request(url, { dispatcher: client.dispatcher() })
+    deepEqual([await body.text(), trailers], ['ok', { 'x-checksum': '7' }])
+  })
+
+  test('interim replies', async t => {
+    const url = await raw(t, hints(1))
+    const seen: (number | null)[] = []
+    const onInfo = ({ statusCode }: { statusCode: number }): void => { seen.push(statusCode) }
+    const { statusCode, body } = await request(url, { dispatcher: (await clientFor(t)).dispatcher(), onInfo })
+    deepEqual([...seen, statusCode, await body.text()], [103, 200, 'ok'])
+  })
+
+  test('an upgrade', async t => {
+    const answer = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nhello'
+    const url = await raw(t, socket => socket.write(answer))
+    const { socket } = await upgrade(url, { dispatcher: (await clientFor(t)).dispatcher(), protocol: 'echo' })
+    const [hello] = await once(socket, 'data') as [Buffer]
+    socket.destroy()
+    equal(String(hello), 'hello')
+  })
+
+  test('a CONNECT', async t => {
+    const url = await raw(t, socket => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+    const client = await clientFor(t)
+    await failure(client.request('CONNECT', url), OptionError)
+    const { statusCode, socket } = await connect(url, { dispatcher: client.dispatcher() })
+    socket.destroy()
+    equal(statusCode, 200)
   })
 })
 

@@ -113,7 +113,7 @@ suite('a call through all layers', () => {
     ;(await made.inner.next()).reply(reply)
     await settle()
     equal(seen.reply, reply)
-    equal(made.upstream.permits.taken, 1)
+    deepEqual([made.upstream.permits.taken, made.upstream.capacity.lent.bodies], [0, 1])
     let how: unknown
     reply.whenEnded(error => { how = error })
     await made.clock.advance(500)

@@ -52,7 +52,9 @@ class Noop extends Completion {
 export const noopNext: Send = call => new Noop(call).promise
 
 const policy: Policy = resolve([{ pool: { factory: () => silentTransport } }])
-const upstream = new Upstream('service', [ORIGIN], policy, { env, events: new ConnectionEvents() })
+const upstream = new Upstream(
+  { name: 'service', origins: [ORIGIN], policy, configured: false }, { env, events: new ConnectionEvents() },
+)
 const endpoint = upstream.endpoints.all[0]!
 const settings = upstream.settings.of(requestOf('GET', { origin: ORIGIN, target: '/invoices/7' }, undefined, false))
 

@@ -3,14 +3,14 @@ import { test } from 'node:test'
 import { createClient, DeadlineExceededError, type Client } from 'breakwater'
 import { hang, testWorld } from 'breakwater/testing'
 
-/** The service: a total, or what to say in its place. */
+/** The service: a total, or a text in its place. */
 const total = (client: Client): Promise<string> => client.get('http://payments/total', { deadline: 800 }).text()
   .catch((error: unknown) => {
     if (error instanceof DeadlineExceededError) return 'ask again later'
     throw error
   })
 
-test('answers within its deadline while payments hangs, and lets go of the connection', async () => {
+test('answers within its deadline while payments hangs, and releases the connection', async () => {
   const world = testWorld()
   const payments = world.upstream('http://payments').always(hang())
   const client = createClient({ ...world.options })

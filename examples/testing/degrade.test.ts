@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { createClient, UpstreamError, type Client } from 'breakwater'
 import { json, refuse, testWorld } from 'breakwater/testing'
 
-/** The service: picks are nice to have, bestsellers do as well. */
+/** The service: picks if possible, otherwise bestsellers. */
 const picksFor = async (user: number, client: Client): Promise<string[]> => {
   try {
     return await client.get(`http://recommender/picks/${user}`).json<string[]>()
@@ -21,7 +21,7 @@ test('shows bestsellers while the recommender is down, and picks again when it i
   deepEqual(await world.until(picksFor(7, client)), ['bestsellers'])
   equal(client.snapshot()[0]?.endpoints[0]?.circuit, 'open')
 
-  // From here on nobody waits for the recommender, and nobody troubles it.
+  // From now on no call waits for the recommender, and no call reaches it.
   const [now, attempts] = [world.now, recommender.attempts.length]
   deepEqual(await world.until(picksFor(8, client)), ['bestsellers'])
   equal(world.now, now)

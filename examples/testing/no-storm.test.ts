@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { createClient } from 'breakwater'
 import { after, status, testWorld } from 'breakwater/testing'
 
-test('a bad minute of the warehouse does not become a storm of retries', async () => {
+test('a failing warehouse does not cause a retry storm', async () => {
   const world = testWorld()
   const warehouse = world.upstream('http://warehouse').always(after(20, status(503)))
   const client = createClient({ ...world.options, deadline: 2_000 })

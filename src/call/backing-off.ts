@@ -1,10 +1,10 @@
 import type { Call } from './call.ts'
 
-/** Calls that wait for their next attempt. Most upstreams never have one, so the set is made with the first. */
+/** The calls in back-off before a retry. Most upstreams never have any, so the set is created with the first one. */
 export class BackingOff {
   #calls: Set<Call> | undefined
 
-  /** How many there are. */
+  /** How many calls are in back-off. */
   get size(): number {
     return this.#calls?.size ?? 0
   }
@@ -17,7 +17,7 @@ export class BackingOff {
     this.#calls?.delete(call)
   }
 
-  /** Those there are now, whatever becomes of them meanwhile. */
+  /** A copy of the set, safe to iterate while calls leave it. */
   all(): readonly Call[] {
     return [...this.#calls ?? []]
   }

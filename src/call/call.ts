@@ -5,11 +5,18 @@ import type { HeaderFields } from '../http/headers.ts'
 import type { Policy } from '../options/options.ts'
 import type { Trace } from '../outcome/trace.ts'
 import type { Phase } from '../outcome/upstream-error.ts'
+import type { Sent } from '../outcome/verdict.ts'
 import type { CallSettings } from './settings.ts'
 
-/** Everything a {@link Call} is made from. */
+/** The caller's side of a relayed call. */
+export interface Relay {
+  /** The longest time to wait for that caller, in ms. */
+  readonly callerTimeout: number
+}
+
+/** What a {@link Call} is created from. */
 export interface CallInit {
-  /** The upstream it goes to; only who made it and the layers know what is in it. */
+  /** The upstream it goes to; opaque here, known to the layers. */
   readonly upstream: object
   readonly settings: CallSettings
   readonly trace: Trace
@@ -18,22 +25,22 @@ export interface CallInit {
   readonly headers: HeaderFields | undefined
   readonly body: Body | undefined
   readonly signal: AbortSignal | undefined
-  /** What a dispatcher's caller asked for; only the pool, which hands it through, knows what is in it. */
-  readonly relay?: object | undefined
+  /** The request of a dispatcher's caller; opaque here, known to the transport, which passes it through. */
+  readonly relay?: Relay | undefined
 }
 
-/** What a call waits for, as far as it can be ended from outside. */
+/** Something a call waits for and that can be stopped from outside. */
 export interface Stoppable {
-  /** Ends it; whoever waits hears of `reason`. */
+  /** Ends the wait, which fails with `reason`. */
   stop(reason: unknown): void
 }
 
-/** Why an attempt was cancelled whose call had its reply from another one. */
+/** The reason with which an attempt is cancelled when another attempt of its call was faster. */
 export const SUPERSEDED: Error = new Error('Another attempt was faster')
 
 /**
- * What the caller asked, and what travels with it down the stack. One shape for every call, so that the engine keeps it
- * monomorphic; layers write to the part below the line.
+ * A request on its way down the stack, with its state. All calls have one shape, so that access to them stays monomorphic; the
+ * fields below the line are written by the layers.
  */
 export class Call {
   readonly upstream: object
@@ -43,45 +50,56 @@ export class Call {
   readonly headers: HeaderFields | undefined
   readonly body: Body | undefined
   readonly signal: AbortSignal | undefined
-  /** The other side of a call whose response is handed through as it comes, instead of being made a reply's body. */
-  readonly relay: object | undefined
-  /** When it must have ended. */
-  readonly deadlineAt: number
+  /** The caller's side of a relayed call, whose response is passed through instead of becoming the body of a reply. */
+  readonly relay: Relay | undefined
 
   // -- written by layers --
   phase: Phase = 'queue'
-  /** Whether its body can be sent, again or still: one that is consumed as it is sent, until that has begun. */
+  /** Whether its body can still be sent: always for a buffered one, until sending begins for one that is consumed. */
   replayable: boolean
-  /** When it last went on after a wait, on the monotonic clock: the present, for layers that do not wait. */
+  /** When the call last resumed after a wait, on the monotonic clock: the current time, for layers that do not wait. */
   at: number
-  /** The leave its attempt in flight has from the endpoint's circuit. */
+  /** The admission of its current attempt by the endpoint's circuit. */
   admission = 0
-  /** The attempt's own time limit, if it has one. */
+  /** The timer of the attempt timeout, if it has one. */
   attemptTimer: Timer | undefined = undefined
-  /** Which of the call's attempts it is at: 1 is the first. */
+  /** The number of its current attempt: 1 is the first. */
   attempt = 0
-  /** When the attempt in flight began, and how long the endpoint usually takes, in ms. */
+  /** The time by which the call must have ended; the deadline layer moves it while a relayed call uploads. */
+  deadlineAt: number
+  /** When the current attempt began. */
   attemptAt = 0
+  /** How long the endpoint of the current attempt usually takes, in ms. */
   usualLatency = 0
-  /** Header fields that listeners have added to the attempt in flight. */
+  /** When the upstream's turn began: with the attempt, or when the caller last sent a part of its body. */
+  turnAt = 0
+  /** How long the upstream took up to the headers of the reply, in ms; undefined if the caller was still uploading. */
+  headersLatency: number | undefined = undefined
+  /** Its permit: none, held, or lent to others while the call waits for its caller. */
+  permit: 'none' | 'held' | 'lent' = 'none'
+  /** Header fields that event listeners have added to the current attempt. */
   added: HeaderFields | undefined = undefined
-  /** ms spent waiting for a permit. */
+  /** Time spent waiting for a permit, in ms. */
   queued = 0
-  /** The endpoint of its attempt; a retry avoids the last one if it can. */
+  /** The endpoint of its current attempt; a retry avoids the last one if it can. */
   endpoint: object | undefined = undefined
-  /** Whether the one free replay of a stale connection has been used. */
+  /** Whether any attempt has been given a connection. */
+  wasOnWire = false
+  /** Whether the one free replay after a stale connection has been used. */
   replayed = false
   /** Set once the call has been ended from outside: by its deadline or by the caller. */
   cancelled = false
-  /** Why; only meaningful when `cancelled`. */
+  /** Why it was cancelled; only meaningful when `cancelled`. */
   reason: unknown = undefined
-  /** Its time limit. */
+  /** The timer of the deadline. */
   deadlineTimer: Timer | undefined = undefined
-  /** What its attempt has on the wire; only `sent.ts` knows what that is. */
+  /** The exchange of its current attempt; only `completion.ts` knows its type. */
   completion: object | undefined = undefined
+  /** Runs when a body that comes from the caller as it is sent has gone. */
+  onBodySent: (() => void) | undefined = undefined
   #waitsFor: Stoppable | undefined = undefined
   #onOver: (() => void) | undefined = undefined
-  #twin: Call | undefined = undefined
+  #fork: Call | undefined = undefined
 
   constructor(init: CallInit) {
     this.upstream = init.upstream
@@ -92,7 +110,7 @@ export class Call {
     this.body = init.body
     this.signal = init.signal
     this.relay = init.relay
-    // undici takes a Readable down with a connection that could not be made.
+    // undici destroys a Readable along with a connection that could not be made.
     this.replayable = !(init.body instanceof Readable)
     this.at = init.trace.startedAt
     this.deadlineAt = this.at + init.settings.deadline
@@ -110,51 +128,56 @@ export class Call {
     return this.trace.startedAt
   }
 
+  /** Whether the upstream can have seen it. */
+  get sent(): Sent {
+    return this.wasOnWire || this.#fork?.wasOnWire === true ? 'maybe' : 'never'
+  }
+
   /**
-   * Names what is to be stopped when the call is ended from outside. A call waits for one thing at a time (a permit, a
-   * back-off, a reply), so there is one place for it; this is what saves an AbortController per call. One that comes when
-   * the call has been ended already, between two waits, is stopped at once.
+   * Sets what to stop when the call is ended from outside. A call waits for one thing at a time (a permit, a back-off, a
+   * reply), so one slot is enough, and a call needs no AbortController. If the call has already been ended, between two
+   * waits, it is stopped at once.
    */
   waitFor(waiting: Stoppable | undefined): void {
     this.#waitsFor = waiting
     if (this.cancelled) this.interrupt(this.reason)
   }
 
-  /** Names what else than its deadline is to be let go of when the call is over. */
+  /** Sets what to release, besides the deadline's timer, when the call is over. */
   whenOver(listener: () => void): void {
     this.#onOver = listener
   }
 
-  /** Tells that the call is over, the body of its reply included. */
+  /** Marks the call as over, including the body of its reply. */
   over(): void {
     this.deadlineTimer?.cancel()
     this.#onOver?.()
     this.#onOver = undefined
   }
 
-  /** Ends what the call waits for, but not the call: an attempt may take too long and another follow. */
+  /** Ends what the call waits for, but not the call: after an attempt that took too long, another may follow. */
   interrupt(reason: unknown): void {
     const waiting = this.#waitsFor
     this.#waitsFor = undefined
     waiting?.stop(reason)
   }
 
-  /** Ends the call from outside, once. Whatever it waits for settles with `reason`. */
+  /** Ends the call from outside, once. What it waits for fails with `reason`. */
   cancel(reason: unknown): void {
     if (this.cancelled) return
     this.cancelled = true
     this.reason = reason
     this.interrupt(reason)
-    this.#twin?.cancel(reason)
+    this.#fork?.cancel(reason)
   }
 
-  /** The same call once more, for another attempt beside the one in flight: it is ended when this one is. */
+  /** Copies the call for a second attempt beside the one in flight. Cancelling this call cancels the copy. */
   fork(now: number): Call {
-    const twin = new Call(this)
-    twin.at = now
-    twin.queued = this.queued
-    twin.endpoint = this.endpoint
-    this.#twin = twin
-    return twin
+    const fork = new Call(this)
+    fork.at = now
+    fork.queued = this.queued
+    fork.endpoint = this.endpoint
+    this.#fork = fork
+    return fork
   }
 }

@@ -1,21 +1,25 @@
 import type { Call } from './call.ts'
 import type { Reply } from '../outcome/reply.ts'
+import type { Phase } from '../outcome/upstream-error.ts'
 
-/** Runs when the headers of the reply to a call are there. */
+/** Runs when the headers of the reply to a call have arrived. */
 export type Replied = (call: Call, reply: Reply) => void
-/** Runs once a call's exchange has wholly ended: with the reply, and with the error if there was one instead or in its body. */
+/** Runs once the exchange of a call has ended, body included: with the reply, if there was one, and the error, if it failed. */
 export type Ended = (call: Call, reply: Reply | undefined, error?: unknown) => void
 /**
- * Says what a call settles with, given a reply or the error there was instead: another reply, now or later, an error, or
- * undefined for what was given.
+ * Decides what a call settles with, given its reply or its error: another reply (or a promise of one), an error, or undefined
+ * to leave it as it is.
  */
 export type Settle = (call: Call, reply: Reply | undefined, error: unknown) => Reply | Promise<Reply> | Failed | undefined
 
-/** How long an attempt took, in ms: to its headers if the body is streamed, which takes as long as its reader. */
-export const latencyOf = (call: Call, reply: Reply | undefined, now: number): number =>
-  call.settings.streamed && reply !== undefined ? reply.headersAfter : now - call.attemptAt
+/**
+ * How long the upstream took for an attempt, in ms: up to its headers if the body is streamed, as the reader sets the pace of the
+ * body; and without the time spent waiting for the caller's body. Undefined if the upstream's share cannot be told.
+ */
+export const latencyOf = (call: Call, reply: Reply | undefined, now: number): number | undefined =>
+  call.settings.streamed && reply !== undefined ? call.headersLatency : now - call.turnAt
 
-/** An error as an outcome. It is handed on, not thrown, as throwing costs more than all the rest of a failing call. */
+/** An error as a value. It is returned rather than thrown, as throwing costs more than all the rest of a failing call. */
 export class Failed {
   readonly error: unknown
 
@@ -32,11 +36,11 @@ const capture: ConstructorParameters<typeof Promise<Reply>>[0] = (resolve, rejec
 }
 
 /**
- * The promise of a reply, and those who are told of the reply and of its end as they happen, before anybody who awaits it.
+ * The promise of a reply, with callbacks for the layers that run before any code that awaits the promise.
  *
- * Most layers only watch: they count, release, cancel a timer; some say what becomes of the outcome. A promise for each of them
- * would be most of what the stack costs, so the first one goes up through them unchanged, and they are told here. What is told
- * is a function that a layer makes once, not for each call: what it has to know of the call stands on the call.
+ * Most layers only observe: they count, release a permit, cancel a timer; some change the outcome. A promise for each of them
+ * would be most of the cost of the stack, so one promise is returned through all layers, and they register callbacks here. A
+ * layer creates its callbacks once, not for each call: what they need to know of a call is stored on the call.
  */
 export class Completion {
   readonly promise: Promise<Reply>
@@ -48,7 +52,7 @@ export class Completion {
   #isOver = false
   #isDelivered = false
   #replied: Replied | undefined
-  // One for each layer that watches; more of them share the last. An array takes three times the room.
+  // One slot for each layer that observes; further callbacks share the last one. An array takes three times the memory.
   #first: Ended | undefined
   #second: Ended | undefined
   #third: Ended | undefined
@@ -63,7 +67,17 @@ export class Completion {
     call.completion = this
   }
 
-  /** Runs `replied` at the response's headers. */
+  /** Whether the exchange waits for its caller: for more of the request's body, or to read the reply's. */
+  get waitsForCaller(): boolean {
+    return false
+  }
+
+  /** Whether a body that the caller streams is still being sent. */
+  get isUploading(): boolean {
+    return false
+  }
+
+  /** Runs `replied` when the response's headers arrive. */
   whenReplied(replied: Replied): void {
     const before = this.#replied
     if (this.#reply !== undefined) replied(this.call, this.#reply)
@@ -76,7 +90,7 @@ export class Completion {
     }
   }
 
-  /** Runs `ended` at the end of the response's body, or when it fails. */
+  /** Runs `ended` when the response's body ends or the exchange fails. */
   whenEnded(ended: Ended): void {
     if (this.#isOver) ended(this.call, this.#reply, this.#error)
     else if (this.#first === undefined) this.#first = ended
@@ -91,7 +105,7 @@ export class Completion {
     }
   }
 
-  /** Lets `settle` say what the promise settles with. @returns false if it is too late for that. */
+  /** Lets `settle` decide what the promise settles with. @returns false if the promise is already settled. */
   whenSettled(settle: Settle): boolean {
     if (this.#isDelivered) return false
     if (this.#inner === undefined) this.#inner = settle
@@ -103,13 +117,13 @@ export class Completion {
     return true
   }
 
-  /** There is a reply: those who watch hear of it first. */
+  /** Records the reply and runs the callbacks; the promise is settled later, by `deliver()` or `ended()`. */
   replied(reply: Reply): void {
     this.#reply = reply
     this.#replied?.(this.call, reply)
   }
 
-  /** It is over, well or with an error. */
+  /** Ends the exchange, successfully or with an error. */
   ended(error?: unknown): void {
     const { call } = this
     this.#isOver = true
@@ -133,7 +147,7 @@ export class Completion {
 }
 
 function settledBy(settle: Settle, call: Call, outcome: Reply | Promise<Reply> | Failed): Reply | Promise<Reply> | Failed {
-  if (outcome instanceof Promise) return later(settle, call, outcome)
+  if (outcome instanceof Promise) return settleLater(settle, call, outcome)
   try {
     return (outcome instanceof Failed ? settle(call, undefined, outcome.error) : settle(call, outcome, undefined)) ?? outcome
   } catch (error) {
@@ -141,7 +155,8 @@ function settledBy(settle: Settle, call: Call, outcome: Reply | Promise<Reply> |
   }
 }
 
-const later = (settle: Settle, call: Call, sent: Promise<Reply>): Promise<Reply> => sent.then(
+/** Applies `settle` once the promise has settled. */
+const settleLater = (settle: Settle, call: Call, sent: Promise<Reply>): Promise<Reply> => sent.then(
   reply => orThrow(settle(call, reply, undefined) ?? reply),
   (error: unknown) => {
     const outcome = settle(call, undefined, error)
@@ -150,35 +165,55 @@ const later = (settle: Settle, call: Call, sent: Promise<Reply>): Promise<Reply>
   },
 )
 
-/** An outcome, for who can throw. */
+/** Unwraps an outcome; throws if it is an error. */
 export const orThrow = (outcome: Reply | Promise<Reply> | Failed): Reply | Promise<Reply> => {
   if (outcome instanceof Failed) throw outcome.error
   return outcome
 }
 
-/** The exchange that settles this promise, unless another one stands before it. */
+/** The completion of the call's exchange, if this is its promise and not one derived from it. */
 const completionOf = (sent: Promise<Reply>, call: Call): Completion | undefined => {
-  const exchange = call.completion as Completion | undefined
-  return exchange?.promise === sent ? exchange : undefined
+  const completion = call.completion as Completion | undefined
+  return completion?.promise === sent ? completion : undefined
 }
 
-/** Runs `replied` when the reply is there, before anybody else sees it. */
+/** Whether a call waits for its caller now: this time is not the upstream's. */
+export const waitsForCaller = (call: Call): boolean => (call.completion as Completion | undefined)?.waitsForCaller === true
+
+/** Whether the caller's body is still being sent. */
+export const isUploading = (call: Call): boolean => (call.completion as Completion | undefined)?.isUploading === true
+
+/** What a call waits for now. */
+export const phaseOf = (call: Call): Phase => (waitsForCaller(call) ? 'caller' : call.phase)
+
+/**
+ * How much longer, in ms, a time limit that has passed during the upload of a relayed call goes on. The limit counts from when
+ * the caller last sent a part of its body; while the call waits for more of it, the caller's own limit applies. 0 or less: it is
+ * over.
+ */
+export function uploadTime(call: Call, limit: number, now: number): number {
+  if (call.relay === undefined) return 0
+  const { callerTimeout } = call.relay
+  return call.turnAt - now + (isUploading(call) && waitsForCaller(call) ? callerTimeout : limit)
+}
+
+/** Runs `replied` when the reply arrives, before any code that awaits it. */
 export function onReply(sent: Promise<Reply>, call: Call, replied: Replied): Promise<Reply> {
-  const exchange = completionOf(sent, call)
-  if (exchange === undefined) {
+  const completion = completionOf(sent, call)
+  if (completion === undefined) {
     return sent.then(reply => {
       replied(call, reply)
       return reply
     })
   }
-  exchange.whenReplied(replied)
+  completion.whenReplied(replied)
   return sent
 }
 
-/** Runs `ended` when the reply has wholly ended, its body included, or the error is there; before anybody else sees it. */
+/** Runs `ended` when the call has ended, the reply's body included, or has failed; before any code that awaits it. */
 export function onEnd(sent: Promise<Reply>, call: Call, ended: Ended): Promise<Reply> {
-  const exchange = completionOf(sent, call)
-  if (exchange === undefined) {
+  const completion = completionOf(sent, call)
+  if (completion === undefined) {
     return sent.then(
       reply => {
         reply.whenEnded(error => { ended(call, reply, error) })
@@ -190,17 +225,17 @@ export function onEnd(sent: Promise<Reply>, call: Call, ended: Ended): Promise<R
       },
     )
   }
-  exchange.whenEnded(ended)
+  completion.whenEnded(ended)
   return sent
 }
 
-/** Lets `settle` say what the call settles with. */
+/** Lets `settle` decide what the call settles with. */
 export const onSettle = (sent: Promise<Reply>, call: Call, settle: Settle): Promise<Reply> =>
-  (completionOf(sent, call)?.whenSettled(settle) === true ? sent : later(settle, call, sent))
+  (completionOf(sent, call)?.whenSettled(settle) === true ? sent : settleLater(settle, call, sent))
 
 /**
- * A promise that is rejected a moment later. One that is rejected before anybody can have attached a handler makes Node keep
- * books on it, which costs more than all the rest of a refusal.
+ * A promise that is rejected in a microtask. Node tracks a promise that is rejected before it has a handler, which costs more
+ * than all the rest of a refusal.
  */
 export const rejected = (error: unknown): Promise<never> =>
   new Promise((_resolve, reject) => { queueMicrotask(() => { reject(error) }) })

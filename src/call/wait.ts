@@ -1,20 +1,21 @@
-import type { Env } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 
 /**
- * Arms what may end a caller's wait: its time and its own signal. Either disarms the other.
+ * Arms a timeout and listens to an abort signal; whichever comes first disarms the other and runs `stop`, with the reason of
+ * an abort.
  *
- * @returns what disarms both.
+ * @returns a function that disarms both.
  */
 export function armTimeoutAndAbort(
-  env: Env, ms: number, signal: AbortSignal | undefined, late: () => void, aborted: (reason: unknown) => void,
+  clock: Clock, ms: number, signal: AbortSignal | undefined, stop: (timedOut: boolean, reason?: unknown) => void,
 ): () => void {
-  const timer = env.clock.after(Math.max(0, ms), () => {
+  const timer = clock.after(Math.max(0, ms), () => {
     disarm()
-    late()
+    stop(true)
   })
   const abort = (): void => {
     disarm()
-    aborted(signal?.reason)
+    stop(false, signal?.reason)
   }
   const disarm = (): void => {
     timer.cancel()

@@ -17,11 +17,11 @@ import type { UpstreamSnapshot } from '../upstream/snapshot.ts'
 import { replyPromise, Verbs, type ReplyPromise } from './verbs.ts'
 
 /**
- * One client in front of every upstream a service calls. Make one per process and share it: connections, circuits and
- * budgets are its own.
+ * A client for all upstreams a service calls. Create one per process and share it: connections, circuits and budgets belong to
+ * the client.
  */
 export class Client extends Verbs<string | URL> implements AsyncDisposable {
-  /** As events and metrics tell it. */
+  /** Its name in events and metrics. */
   readonly name: string
   readonly #upstreams: Upstreams
   readonly #cache: StaleCache
@@ -35,23 +35,23 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   constructor(options: ClientOptions) {
     super()
     checkClient(options)
-    // Own properties have been checked; what hangs on a prototype must not be read.
+    // Only own properties have been checked; inherited ones must not be read.
     const own = { ...options }
-    this.name = own.name ?? nameOf(unnamed + 1)
+    this.name = own.name ?? defaultName(unnamed + 1)
     const env = envOf(own.env ?? systemEnv, this.name)
     this.#upstreams = new Upstreams(own, env)
     this.#env = env
     this.#cache = new StaleCache(own.maxStaleSize ?? DEFAULTS.client.maxStaleSize)
     this.#send = callPipeline(env)
     this.#perform = pipeline(this.#send, this.#upstreams, this.#cache)
-    // Only a client that could be made takes a name.
+    // A client whose construction fails takes no name.
     if (own.name === undefined) unnamed++
   }
 
   /**
    * Sends a request to a URL. The reply's body is buffered.
    *
-   * Rejects with an UpstreamError, whose subclass says what happened; with the signal's own reason; or with an
+   * Rejects with an UpstreamError, whose subclass says what happened; with the abort reason of the signal; or with an
    * OptionError.
    */
   request(method: string, url: string | URL, options?: CallOptions): ReplyPromise {
@@ -59,7 +59,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   }
 
   /**
-   * Sends a request and gives the reply at its headers, its body as a stream. Read it, or destroy it: it holds a
+   * Sends a request and resolves at the reply's headers, with the body as a stream. Read the body or destroy it: it holds a
    * permit.
    */
   stream(method: string, url: string | URL, options?: CallOptions): Promise<Reply> {
@@ -72,8 +72,8 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   }
 
   /**
-   * The client as an undici dispatcher, for whatever takes one: its requests are protected as all others are, and streamed
-   * through. A new one with each call; closing it ends its own requests and leaves the client as it is.
+   * The client as an undici dispatcher, for any API that accepts one: its requests have the same protections as all others, and
+   * are streamed through. Each call returns a new dispatcher; closing one affects only its own requests, not the client.
    *
    * @example
    * const { statusCode, body } = await request('http://orders.internal/7', { dispatcher: client.dispatcher() })
@@ -83,7 +83,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   }
 
   /**
-   * The host's `fetch`, protected: for any library that takes one. It need not be called as a method.
+   * The built-in `fetch` with the client's protections, for any library that accepts one. It need not be called as a method.
    *
    * @example
    * const { fetch } = client
@@ -94,8 +94,8 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   }
 
   /**
-   * Lays options over those of an upstream configured by name or origin, while it runs: its circuits, windows, budget
-   * and connections stay. All of it is taken or, when something is wrong, nothing.
+   * Overrides options of an upstream configured by name or origin, at runtime: its circuits, windows, budget and connections
+   * stay. If one option is invalid, none is applied.
    * @throws OptionError
    */
   configure(name: string, options: UpstreamOptions): void {
@@ -103,8 +103,8 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   }
 
   /**
-   * Says what would happen to a call of this URL and why: its policy and where that is from, its circuit, and when it
-   * will probe.
+   * Explains what would happen to a call to this URL: its policy and where that comes from, the state of its circuit, and the
+   * time of the next probe.
    */
   explain(url: string | URL): Explanation {
     return this.#upstreams.explain(split(url).origin)
@@ -115,12 +115,12 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
     return this.#upstreams.policyOf(origin)
   }
 
-  /** Every upstream the client knows now. */
+  /** The state of all current upstreams. */
   snapshot(): UpstreamSnapshot[] {
     return this.#upstreams.all().map(upstream => upstream.snapshot())
   }
 
-  /** Takes no new calls, lets those in flight finish or meet their deadline, then closes all connections. */
+  /** Takes no new calls, waits until those in flight finish or exceed their deadline, then closes all connections. */
   close(): Promise<void> {
     this.#closed ??= this.#upstreams.close().then(() => { this.#cache.clear() })
     return this.#closed
@@ -139,7 +139,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
 
   #request(method: string, url: string | URL, options: CallOptions | undefined, streamed: boolean): Promise<Reply> {
     try {
-      // A plain URL of a known upstream needs no parsing: this is the way of nearly every call.
+      // A plain URL of a known upstream needs no parsing; nearly every call has one.
       const plain = typeof url === 'string' ? splitPlain(url) : undefined
       const known = plain === undefined ? undefined : this.#upstreams.known(plain.origin)
       if (plain !== undefined && known !== undefined) {
@@ -154,19 +154,19 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
 }
 
 let unnamed = 0
-/** Most processes have one client; the others are numbered. */
-const nameOf = (count: number): string => (count === 1 ? 'default' : `default-${count}`)
+/** The name of an unnamed client. Most processes have one; further ones are numbered. */
+const defaultName = (count: number): string => (count === 1 ? 'default' : `default-${count}`)
 
-/** A given one may be of a class: it is asked, not copied. */
+/** Adds the client's name. The given env may be an instance of a class, whose methods a copy would lose. */
 const envOf = (env: Env, client: string): Env => ({ clock: env.clock, random: () => env.random(), client })
 
 /**
- * Makes a client.
+ * Creates a client.
  *
  * @example
  * const client = createClient({ deadline: 2_000 })
  * const invoice = await client.get('http://payments.internal:8080/invoices/7').json()
  *
- * @throws OptionError when an option makes no sense: it names the option, the value and what was expected.
+ * @throws OptionError for an invalid option; it names the option, the value and what was expected.
  */
 export const createClient = (options: ClientOptions = {}): Client => new Client(options)

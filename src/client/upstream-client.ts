@@ -8,7 +8,7 @@ import type { Upstream } from '../upstream/upstream.ts'
 import { replyPromise, Verbs, type ReplyPromise } from './verbs.ts'
 
 /**
- * One configured upstream: the client's methods with paths in place of URLs, and what can be asked and done about it.
+ * One configured upstream: the client's methods with paths instead of URLs, and methods to inspect and control the upstream.
  */
 export class UpstreamClient extends Verbs<string> {
   readonly #upstream: Upstream
@@ -29,14 +29,14 @@ export class UpstreamClient extends Verbs<string> {
   }
 
   /**
-   * Sends a request and gives the reply at its headers, its body as a stream. Read it, or destroy it: it holds a
+   * Sends a request and resolves at the reply's headers, with the body as a stream. Read the body or destroy it: it holds a
    * permit.
    */
   stream(method: string, path: string, options?: CallOptions): Promise<Reply> {
     return this.#send(method, path, options, true)
   }
 
-  /** Circuit, rates, limit, budget, calls in flight, queue and last errors. */
+  /** The state of the upstream: circuits, rates, limit, budget, calls in flight, queue and last errors. */
   snapshot(): UpstreamSnapshot {
     return this.#upstream.snapshot()
   }
@@ -46,7 +46,7 @@ export class UpstreamClient extends Verbs<string> {
     for (const { circuit } of this.#upstream.endpoints.all) circuit?.isolate()
   }
 
-  /** Closes every circuit by hand, whatever had opened it. */
+  /** Closes every circuit by hand, whatever opened it. */
   restore(): void {
     for (const { circuit } of this.#upstream.endpoints.all) circuit?.restore()
   }

@@ -2,7 +2,7 @@ import type { Reply } from '../outcome/reply.ts'
 import type { CallOptions } from '../call/request.ts'
 
 /**
- * A reply to come; its body can be asked for at once.
+ * The promise of a reply, with shortcuts to its body.
  *
  * @example
  * const reply = await client.get(url)
@@ -27,7 +27,7 @@ const bytes = function(this: Promise<Reply>): Promise<Buffer> {
   return this.then(reply => reply.bytes())
 }
 
-/** Gives a promise of a reply its methods. A subclass of Promise would make every `await` of it slower. */
+/** Adds the methods to a promise of a reply. A subclass of Promise would make every `await` of it slower. */
 export function replyPromise(promise: Promise<Reply>): ReplyPromise {
   const own = promise as ReplyPromise
   own.json = json
@@ -37,17 +37,17 @@ export function replyPromise(promise: Promise<Reply>): ReplyPromise {
 }
 
 /**
- * The methods of HTTP, for a client (with URLs) and for one upstream (with paths).
+ * The HTTP methods, for a client (with URLs) and for one upstream (with paths).
  *
- * Every call rejects with an UpstreamError, whose subclass says what happened; with the reason of the caller's own
- * signal; or with an OptionError. It never throws in place.
+ * Every call rejects with an UpstreamError, whose subclass says what happened; with the abort reason of the caller's
+ * signal; or with an OptionError. It never throws synchronously.
  */
 export abstract class Verbs<Where> {
-  /** Sends a request. The reply's body is buffered, so that nothing leaks and a failed body can be retried. */
+  /** Sends a request. The reply's body is buffered, so an unread body holds no connection, and a failed one can be retried. */
   abstract request(method: string, where: Where, options?: CallOptions): ReplyPromise
 
   /**
-   * Sends a request and gives the reply at its headers, its body as a stream. Read it, or destroy it: it holds a
+   * Sends a request and resolves at the reply's headers, with the body as a stream. Read the body or destroy it: it holds a
    * permit.
    */
   abstract stream(method: string, where: Where, options?: CallOptions): Promise<Reply>
@@ -62,7 +62,7 @@ export abstract class Verbs<Where> {
     return this.request('HEAD', where, options)
   }
 
-  /** Sends a POST. It is not repeated once it may have been sent, unless it has an `idempotencyKey`. */
+  /** Sends a POST. It is not retried once it may have been sent, unless it has an `idempotencyKey`. */
   post(where: Where, options?: CallOptions): ReplyPromise {
     return this.request('POST', where, options)
   }
@@ -72,7 +72,7 @@ export abstract class Verbs<Where> {
     return this.request('PUT', where, options)
   }
 
-  /** Sends a PATCH. It is not repeated once it may have been sent, unless it has an `idempotencyKey`. */
+  /** Sends a PATCH. It is not retried once it may have been sent, unless it has an `idempotencyKey`. */
   patch(where: Where, options?: CallOptions): ReplyPromise {
     return this.request('PATCH', where, options)
   }

@@ -2,25 +2,28 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { OptionError } from '../outcome/errors.ts'
 
-/** Whether a request has a body, by its framing. */
+/** Whether a request has a body, judged by its framing. */
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 
 /**
- * The body of a request as a stream of its own: undici destroys a body it has no more use for, and to destroy a request is to
- * hang up on its client, who has yet to be answered. What nobody has read by then is read and dropped.
- * @throws OptionError when it has been read before.
+ * The body of a request as a separate stream: undici destroys a body it no longer needs, and destroying the request itself would
+ * close the connection of a client that has not had its response. The unread rest of the body is read and dropped.
+ * @throws OptionError when the body has been read already.
  */
-export function bodyOf(req: IncomingMessage): Readable | undefined {
+export function bodyStreamOf(req: IncomingMessage): Readable | undefined {
   if (!hasBody(req)) return undefined
-  // To wait for what somebody else has read would be in vain.
-  if (req.readableDidRead) throw new OptionError('request', 'a body that was read', 'a gateway before all that parses bodies')
+  // Waiting for a body that has been read would never end.
+  if (req.readableDidRead) {
+    throw new OptionError('request', 'a body that was read', 'a gateway before all body parsers',
+      'the request body has already been read: put the gateway before all body parsers')
+  }
   req.pause()
   const body = new Readable({ read: () => { req.resume() } })
   req.on('data', (chunk: Buffer) => { if (!body.destroyed && !body.push(chunk)) req.pause() })
   req.once('end', () => { if (!body.destroyed) body.push(null) })
   req.once('error', error => { body.destroy(error) })
-  // Whoever reads it hears of the error as well.
+  // The reader of the body gets the error as well.
   body.once('error', () => {})
   body.once('close', () => { req.resume() })
   return body

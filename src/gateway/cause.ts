@@ -4,45 +4,45 @@ import {
 import { toGatewayStatus } from '../outcome/gateway-status.ts'
 import type { Phase } from '../outcome/upstream-error.ts'
 
-/** The types of error that RFC 9209 §2.3 has for what can happen here, and their titles. */
+/** The error types of RFC 9209 §2.3 that a gateway reports, with the titles of their problems. */
 export const TITLES = {
-  connection_limit_reached: 'Too many calls of the upstream',
-  connection_refused: 'The upstream refused the connection',
-  connection_terminated: 'The upstream ended the connection without an answer',
-  connection_timeout: 'No connection to the upstream in time',
-  destination_ip_unroutable: 'There is no way to the upstream',
-  destination_not_found: 'There is nothing here',
-  destination_unavailable: 'The upstream is held to be ill and is not called',
-  dns_error: 'The name of the upstream could not be looked up',
-  http_protocol_error: 'The upstream answered with something that is not HTTP',
-  http_request_error: 'The request could not be passed on',
-  http_response_body_size: 'The answer of the upstream is too long',
-  http_response_header_section_size: 'The header of the upstream\'s answer is too long',
-  http_response_incomplete: 'The answer of the upstream broke off',
-  http_response_timeout: 'No answer from the upstream in time',
-  http_upgrade_failed: 'The upstream changed to another protocol',
-  proxy_configuration_error: 'The gateway is not set up for this request',
-  proxy_internal_error: 'The gateway itself failed',
-  tls_certificate_error: 'The certificate of the upstream is not trusted',
-  tls_protocol_error: 'No secure connection to the upstream',
+  connection_limit_reached: 'Concurrency limit reached: too many requests to the upstream',
+  connection_refused: 'Connection refused by the upstream',
+  connection_terminated: 'Connection closed by the upstream before it responded',
+  connection_timeout: 'Timed out connecting to the upstream',
+  destination_ip_unroutable: 'No route to the upstream',
+  destination_not_found: 'No upstream for this request',
+  destination_unavailable: 'Circuit open: upstream is considered unhealthy',
+  dns_error: 'DNS lookup of the upstream failed',
+  http_protocol_error: 'Invalid HTTP response from the upstream',
+  http_request_error: 'Request could not be forwarded',
+  http_response_body_size: 'Response body of the upstream is too large',
+  http_response_header_section_size: 'Response header of the upstream is too large',
+  http_response_incomplete: 'Incomplete response from the upstream',
+  http_response_timeout: 'Timed out waiting for the upstream to respond',
+  http_upgrade_failed: 'Upstream switched to an unexpected protocol',
+  proxy_configuration_error: 'Gateway is not configured for this request',
+  proxy_internal_error: 'Internal gateway error',
+  tls_certificate_error: 'TLS certificate of the upstream is not trusted',
+  tls_protocol_error: 'TLS handshake with the upstream failed',
 } as const
 
-/** A type of error of RFC 9209. */
+/** An error type of RFC 9209. */
 export type ProxyError = keyof typeof TITLES
 
-/** Why a request was not answered by its upstream, and what is answered instead. */
+/** Why the gateway responds in place of the upstream, and with what. */
 export interface Cause {
   readonly status: number
   readonly error: ProxyError
-  /** Our own error's code, if it is one of ours. */
+  /** The code of the error, if it is an UpstreamError. */
   readonly code: string | undefined
   /** Whole seconds. */
   readonly retryAfter: number | undefined
-  /** Whether the connection to the client should not be used again. */
-  readonly last: boolean
+  /** Whether the connection to the client should be closed after the response. */
+  readonly closes: boolean
 }
 
-/** By what Node or undici call it. */
+/** Error types by the code or name of Node's or undici's error. */
 const BY_REASON: readonly (readonly [reason: RegExp, error: ProxyError])[] = [
   [/^ECONNREFUSED$/, 'connection_refused'],
   [/^(?:ENOTFOUND|EAI_\w+)$/, 'dns_error'],
@@ -57,7 +57,7 @@ const BY_REASON: readonly (readonly [reason: RegExp, error: ProxyError])[] = [
   [/^(?:ECONNRESET|EPIPE|ECONNABORTED|UND_ERR_SOCKET|REFUSED_STREAM)$/, 'connection_terminated'],
 ]
 
-/** By what a ResponseError says was wrong. */
+/** Error types by the reason of a ResponseError. */
 const BY_FLAW: readonly (readonly [flaw: RegExp, error: ProxyError])[] = [
   [/^headers too large/, 'http_response_header_section_size'],
   [/^body (?:too large|longer)/, 'http_response_body_size'],
@@ -70,40 +70,38 @@ const BY_PHASE: Readonly<Record<Phase, ProxyError>> = {
   'shared call': 'http_response_timeout',
 }
 
-/** What our errors are not there for, as with all protections off: the status that RFC 9209 recommends for each. */
+/** The status that RFC 9209 recommends, for errors that are no UpstreamError, as with all protections switched off. */
 const RECOMMENDED: Partial<Readonly<Record<ProxyError, number>>> = {
   connection_timeout: 504, http_response_timeout: 504, http_request_error: 400, proxy_internal_error: 500,
   proxy_configuration_error: 500, destination_not_found: 404, connection_limit_reached: 503,
 }
 
-const found = (table: readonly (readonly [RegExp, ProxyError])[], text: string): ProxyError | undefined =>
+const lookUp = (table: readonly (readonly [RegExp, ProxyError])[], text: string): ProxyError | undefined =>
   table.find(([expression]) => expression.test(text))?.[1]
 
-/** The cause an error stands for. Total: what nothing is known of is the gateway's own failure. */
+/** The cause for an error. An unknown error is an internal error of the gateway. */
 export function causeOf(error: unknown): Cause {
-  const kind = proxyErrorOf(error)
-  if (!(error instanceof UpstreamError)) {
-    return { status: RECOMMENDED[kind] ?? 502, error: kind, code: undefined, retryAfter: undefined, last: false }
-  }
+  const type = proxyErrorOf(error)
+  if (!(error instanceof UpstreamError)) return causeBy(type)
   const { status, retryAfter } = toGatewayStatus(error)
-  // Who waits for its own client has no use for the rest; who is closing wants no more requests.
-  return { status, error: kind, code: error.code, retryAfter, last: status === 408 || error instanceof DrainingError }
+  // After a 408 the rest of the request is not read; while draining, no further request is wanted.
+  return { status, error: type, code: error.code, retryAfter, closes: status === 408 || error instanceof DrainingError }
 }
 
-/** A cause that no error stands for. */
+/** The cause for an error type without an UpstreamError. */
 export const causeBy = (error: ProxyError): Cause =>
-  ({ status: RECOMMENDED[error] ?? 502, error, code: undefined, retryAfter: undefined, last: false })
+  ({ status: RECOMMENDED[error] ?? 502, error, code: undefined, retryAfter: undefined, closes: false })
 
 function proxyErrorOf(error: unknown): ProxyError {
   if (error instanceof LimitExceededError) return 'connection_limit_reached'
   if (error instanceof DrainingError) return 'proxy_internal_error'
   if (error instanceof RejectedError) return 'destination_unavailable'
   if (error instanceof TimeoutError) return BY_PHASE[error.phase]
-  if (error instanceof ResponseError) return found(BY_FLAW, error.reason) ?? 'http_protocol_error'
+  if (error instanceof ResponseError) return lookUp(BY_FLAW, error.reason) ?? 'http_protocol_error'
   if (error instanceof ConnectionError) {
-    return error.blame === 'process' ? 'proxy_internal_error' : found(BY_REASON, error.reason) ?? 'connection_terminated'
+    return error.blame === 'process' ? 'proxy_internal_error' : lookUp(BY_REASON, error.reason) ?? 'connection_terminated'
   }
   if (error instanceof OptionError) return 'proxy_configuration_error'
   const { code, name } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown; name?: unknown }
-  return found(BY_REASON, String(code)) ?? found(BY_REASON, String(name)) ?? 'proxy_internal_error'
+  return lookUp(BY_REASON, String(code)) ?? lookUp(BY_REASON, String(name)) ?? 'proxy_internal_error'
 }

@@ -2,53 +2,53 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Client } from '../client/client.ts'
 import type { Dispatcher } from '../transport/undici.ts'
-import { Answer } from './answer.ts'
-import { bodyOf, hasBody } from './body.ts'
+import { ForwardingHandler } from './forwarding-handler.ts'
+import { bodyStreamOf, hasBody } from './body.ts'
 import { causeBy, causeOf, type ProxyError } from './cause.ts'
 import { gatewayPolicy, type GatewayOptions } from './options.ts'
 import { sendProblem } from './problem.ts'
 import { headerFor, pathFor, targetOf } from './request.ts'
-import { asksForWebSocket, responseOn, Upgrading, type Upgraded } from './upgrade.ts'
+import { asksForWebSocket, responseOn, UpgradeHandler, type Upgraded } from './upgrade.ts'
 import { chooserOf } from './upstreams.ts'
 
-/** A reverse proxy over a client: a handler for `node:http` and whatever takes such handlers, Express for one. */
+/** A reverse proxy on top of a client: a request handler for `node:http`, Express and compatible frameworks. */
 export interface Gateway {
-  /** Answers a request with what its upstream answers. `next` is called only for a request that is not for this gateway. */
+  /** Forwards a request and its response. `next` is called only for a request without an upstream. */
   (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void
   /**
-   * Passes on a WebSocket: what a server's event `upgrade` is for. Any other upgrade is declined, and the request answered as if
-   * it had not asked.
+   * Forwards a WebSocket: a listener for a server's `upgrade` event. Any other upgrade is declined, and the request is handled as
+   * a normal one.
    *
    * @example
    * server.on('upgrade', gateway.upgrade)
    */
   readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void
-  /** Ends the connections that became WebSockets, which no server closes by itself. All else is the server's and the client's. */
+  /** Closes the WebSocket connections, which a server does not close. The server and the client are to be closed separately. */
   close(): void
 }
 
 /**
- * Makes a gateway: a request goes to an upstream with all the client's protections, and is answered with the upstream's own
- * answer or, where there is none, with a truthful 502, 503 or 504 that says why. Bodies are streamed both ways.
+ * Creates a gateway: each request is forwarded to an upstream with all protections of the client, and gets the upstream's
+ * response or, if there is none, a 502, 503 or 504 that says why. Bodies are streamed both ways.
  *
  * @example
  * const client = createClient({ upstreams: { orders: { url: 'http://orders.internal:8080', deadline: 2_000 } } })
  * const gateway = createGateway(client, { upstream: 'orders' })
  * createServer(gateway).listen(8080)
  *
- * @throws OptionError when an option makes no sense.
+ * @throws OptionError for an invalid option.
  */
 export function createGateway(client: Client, options: GatewayOptions): Gateway {
   const policy = gatewayPolicy(options)
   const choose = chooserOf(client, policy.upstream)
-  const dispatcher = client.dispatcher()
+  const { core } = client.dispatcher()
 
   const open = new Set<Duplex>()
   const problem = (res: ServerResponse, error: ProxyError, upstream?: string): void => {
     sendProblem(res, causeBy(error), upstream, policy.via)
   }
 
-  /** Sends a request on its way; false: it is not for this gateway. */
+  /** Forwards a request. @returns false if it has no upstream. */
   const send = (req: IncomingMessage, res: ServerResponse, upgraded?: Upgraded): boolean => {
     let upstream: string | undefined
     try {
@@ -62,11 +62,15 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
       }
       const path = pathFor(target, req, policy)
       const headers = headerFor(req, policy, client.policyOf(destination.origin).headers)
-      const body = bodyOf(req)
-      const errand = { req, res, policy, upstream, body }
-      const asked = { origin: destination.origin, path, method: req.method as Dispatcher.HttpMethod, headers }
-      if (upgraded !== undefined) dispatcher.dispatch({ ...asked, ...WEBSOCKET }, new Upgrading(errand, upgraded))
-      else dispatcher.dispatch({ ...asked, body: body === undefined ? null : iterable(body) }, new Answer(errand))
+      const body = bodyStreamOf(req)
+      const context = { req, res, policy, upstream, body }
+      const method = req.method as Dispatcher.HttpMethod
+      const request = { origin: destination.origin, path, method, headers, bodyTimeout: policy.bodyTimeout }
+      if (upgraded !== undefined) core.dispatch({ ...request, ...WEBSOCKET }, new UpgradeHandler(context, upgraded))
+      else {
+        const withBody = { ...request, body: body === undefined ? null : iterable(body) }
+        core.dispatch(withBody, new ForwardingHandler(context), policy.clientTimeout)
+      }
     } catch (error) {
       sendProblem(res, causeOf(error), upstream, policy.via)
       policy.onError?.(error, req)
@@ -81,7 +85,7 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
   }
   const upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const res = responseOn(req, socket)
-    // Node has not read it, and takes it for the first bytes of the new protocol.
+    // Node does not read the body of an upgrade request, but treats it as the first bytes of the new protocol.
     if (hasBody(req)) problem(res, 'http_request_error')
     else if (!asksForWebSocket(req)) gateway(req, res)
     else if (open.size >= policy.maxUpgrades) problem(res, 'connection_limit_reached')
@@ -97,11 +101,11 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
   return Object.assign(gateway, { upgrade, close })
 }
 
-/** What undici is told; over HTTP/2 it would ask otherwise. */
+/** Options for undici; over HTTP/2 a WebSocket is requested differently. */
 const WEBSOCKET = { upgrade: 'websocket', allowH2: false }
 
-type Body = NonNullable<Dispatcher.DispatchOptions['body']>
+type DispatchBody = NonNullable<Dispatcher.DispatchOptions['body']>
 
-/** Read by iteration, as then it is known who is waited for: the upstream, or the client for more of its body. */
-const iterable = (body: AsyncIterable<Buffer>): Body =>
-  ({ [Symbol.asyncIterator]: () => body[Symbol.asyncIterator]() }) as unknown as Body
+/** A body that is read by iteration, which shows whether the call waits for the upstream or for the client's body. */
+const iterable = (body: AsyncIterable<Buffer>): DispatchBody =>
+  ({ [Symbol.asyncIterator]: () => body[Symbol.asyncIterator]() }) as unknown as DispatchBody

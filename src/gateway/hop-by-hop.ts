@@ -1,29 +1,29 @@
 import { HOP_BY_HOP, TOKEN } from '../http/headers.ts'
 
-/** Header fields as they came: names and values in turn. */
-export type Fields = string[]
+/** Header fields as received: alternating names and values. */
+export type RawFields = string[]
 
-/** Calls with each field, its name in lower case too. */
-export function eachField(fields: readonly string[], see: (name: string, value: string, written: string) => void): void {
+/** Calls a function for each field, with its name in lower case and as received. */
+export function eachField(fields: readonly string[], visit: (name: string, value: string, original: string) => void): void {
   for (let i = 0; i + 1 < fields.length; i += 2) {
-    const written = fields[i] as string
-    see(written.toLowerCase(), fields[i + 1] as string, written)
+    const original = fields[i] as string
+    visit(original.toLowerCase(), fields[i + 1] as string, original)
   }
 }
 
 /**
- * The fields that go on to the next hop: none that concerns this connection only, none that `Connection` lists, none of
- * `besides`, and nothing whose name is none.
+ * The fields to forward: without hop-by-hop fields, those listed in `Connection`, those in `excluded`, and those with an invalid
+ * name.
  */
-export function endToEnd(fields: readonly string[], besides: ReadonlySet<string>): Fields {
+export function endToEnd(fields: readonly string[], excluded: ReadonlySet<string>): RawFields {
   const listed = new Set<string>()
   eachField(fields, (name, value) => {
     if (name === 'connection') for (const option of value.split(',')) listed.add(option.trim().toLowerCase())
   })
-  const kept: Fields = []
-  eachField(fields, (name, value, written) => {
-    if (HOP_BY_HOP.has(name) || listed.has(name) || besides.has(name) || !TOKEN.test(name)) return
-    kept.push(written, value)
+  const kept: RawFields = []
+  eachField(fields, (name, value, original) => {
+    if (HOP_BY_HOP.has(name) || listed.has(name) || excluded.has(name) || !TOKEN.test(name)) return
+    kept.push(original, value)
   })
   return kept
 }

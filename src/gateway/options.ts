@@ -1,34 +1,39 @@
 import type { IncomingMessage } from 'node:http'
-import { checkShape, number, positive, refuse, type Shape } from '../options/options.ts'
+import { callable, checkShape, finiteMs, positive, refuse, type Shape } from '../options/options.ts'
 import type { Forwarding } from './forwarded.ts'
 
 /** Options of {@link createGateway}. */
 export interface GatewayOptions {
   /**
-   * The upstream, by its name or an origin that the client may call; or a function that chooses one for each request.
-   * Undefined: not for this gateway, which is answered with 404, or by `next` if there is one. Neither the Host nor an absolute
-   * target of a request ever chooses.
+   * The upstream, by its name or an origin that the client may call; or a function that chooses one for each request. If it
+   * returns undefined, `next` handles the request, or it gets a 404. Neither the Host header nor an absolute request target
+   * ever chooses the upstream.
    */
   readonly upstream: string | ((req: IncomingMessage) => string | undefined)
-  /** Makes the path for the upstream, query included, out of the request's. @default the path as it came */
+  /** Maps the path of a request, query included, to the path for the upstream. @default the path unchanged */
   readonly path?: (path: string, req: IncomingMessage) => string
   /**
-   * What the upstream is told of who asked, in `Forwarded` and `X-Forwarded-*`. `replace`: what this gateway has seen, and
-   * nothing that the request says of it. `append`: that too, for a gateway that only proxies of yours can reach. false: nothing.
-   * @default 'replace'
+   * How the client is identified to the upstream, in `Forwarded` and `X-Forwarded-*`. `replace`: by what this gateway sees;
+   * fields in the request are dropped. `append`: this is added to the fields in the request, for a gateway that only your own
+   * proxies can reach. false: all these fields are dropped. @default 'replace'
    */
   readonly forwarded?: Forwarding
-  /** This gateway's name in `Via` and `Proxy-Status`: a token, or `host:port`. @default 'breakwater' */
+  /** The name of this gateway in `Via` and `Proxy-Status`: a token, or `host:port`. @default 'breakwater' */
   readonly via?: string
-  /** How long a client may take nothing of a reply that waits for it, in ms. Then both connections end. @default 60 000 */
-  readonly clientTimeout?: number
   /**
-   * Connections at most that are a WebSocket, or are about to become one; one more is answered with 503. @default 10 000
+   * How long a client may send nothing of its request's body, or read nothing of a response, in ms. The first is answered with
+   * 408; after the second both connections close. @default 60 000
+   */
+  readonly clientTimeout?: number
+  /** How long an upstream may send nothing in the middle of a reply, in ms. Then both connections end. @default 60 000 */
+  readonly bodyTimeout?: number
+  /**
+   * The maximum number of WebSocket connections, those being opened included; a further one gets a 503. @default 10 000
    */
   readonly maxUpgrades?: number
   /**
-   * Hears of each error that was answered with a status, or that cut a reply off; for logs. Not of a client that went away,
-   * nor of a status of the upstream's own.
+   * Called for each error that the gateway turned into a response or that cut a response off; for logs. Not called when a client
+   * disconnects, nor for an error status of the upstream.
    */
   readonly onError?: (error: unknown, req: IncomingMessage) => void
 }
@@ -38,18 +43,14 @@ type Optional = 'path' | 'onError'
 export type GatewayPolicy = Required<Omit<GatewayOptions, Optional>> & Pick<GatewayOptions, Optional>
 
 const DEFAULTS: Omit<GatewayPolicy, Optional | 'upstream'> = {
-  forwarded: 'replace', via: 'breakwater', clientTimeout: 60_000, maxUpgrades: 10_000,
+  forwarded: 'replace', via: 'breakwater', clientTimeout: 60_000, bodyTimeout: 60_000, maxUpgrades: 10_000,
 }
 
-const callable = (value: unknown, where: string): void => {
-  if (typeof value !== 'function') refuse(where, value, 'a function')
-}
-
-const UPSTREAM = 'the name or origin of an upstream, or a function that gives one'
+const EXPECTED_UPSTREAM = 'the name or origin of an upstream, or a function that returns one'
 const GATEWAY: Shape = {
   upstream: (value, where) => {
     if (typeof value !== 'function' && (typeof value !== 'string' || value === '')) {
-      refuse(where, value, UPSTREAM)
+      refuse(where, value, EXPECTED_UPSTREAM)
     }
   },
   path: callable,
@@ -62,16 +63,17 @@ const GATEWAY: Shape = {
     const fits = typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?::\d+)?$/.test(value)
     if (!fits) refuse(where, value, 'a name of RFC 9110 token characters, or host:port')
   },
-  clientTimeout: number(1, 2 ** 31 - 1, 'a number of ms from 1 to 2147483647'),
+  clientTimeout: finiteMs,
+  bodyTimeout: finiteMs,
   maxUpgrades: positive,
 }
 
 /** Checks and completes options. @throws OptionError */
 export function gatewayPolicy(options: GatewayOptions): GatewayPolicy {
   if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
-  // Own properties only: what hangs on a prototype is not read.
+  // Own properties only: inherited ones are not read.
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   checkShape(given, GATEWAY, '')
-  if (!Object.hasOwn(given, 'upstream')) refuse('upstream', undefined, UPSTREAM)
+  if (!Object.hasOwn(given, 'upstream')) refuse('upstream', undefined, EXPECTED_UPSTREAM)
   return { ...DEFAULTS, ...given as unknown as GatewayOptions }
 }

@@ -1,10 +1,10 @@
-/** A key of a structured field, or what can stand without quotes (RFC 9651 §3.3.4). */
+/** A token of a structured field, which needs no quotes (RFC 9651 §3.3.4). */
 const SF_TOKEN = /^[A-Za-z*][\w!#$%&'*+\-.^`|~:/]*$/
 
 const item = (text: string): string =>
   SF_TOKEN.test(text) ? text : `"${text.replaceAll(/[^ -~]/g, '?').replaceAll(/["\\]/g, String.raw`\$&`)}"`
 
-/** What a Proxy-Status field says besides who says it. */
+/** The parameters of a member of a Proxy-Status field. */
 export interface ProxyStatusFields {
   readonly upstream: string | undefined
   readonly error?: string
@@ -12,7 +12,7 @@ export interface ProxyStatusFields {
   readonly receivedStatus?: number
 }
 
-/** A member of a Proxy-Status field (RFC 9209 §2). */
+/** Serialises a member of a Proxy-Status field (RFC 9209 §2). */
 export function proxyStatus(via: string, { upstream, error, details, receivedStatus }: ProxyStatusFields): string {
   const parameters = [
     item(via),

@@ -5,19 +5,19 @@ import { refuse } from '../options/options.ts'
 import { parseOrigin } from '../http/origin.ts'
 import type { GatewayOptions } from './options.ts'
 
-/** Where a request goes. */
+/** The destination of a request. */
 export interface Destination {
   readonly origin: string
-  /** As clients may be told; an address is nothing to tell them. */
+  /** The name that clients may see; undefined for an upstream given by its address, which they must not see. */
   readonly name: string | undefined
 }
 
-/** Says where a request goes; undefined: nowhere from here. */
+/** Chooses the destination of a request; undefined if it has none. */
 export type Choose = (req: IncomingMessage) => Destination | undefined
 
 /**
- * Finds where requests go. @throws OptionError if the one upstream there is may not be called, or there is none of its name;
- * what it returns throws the same for what a function chose.
+ * Creates the function that chooses destinations. @throws OptionError if the upstream is unknown or may not be called; if a
+ * function chooses upstreams, the result throws it.
  */
 export function chooserOf(client: Client, upstream: GatewayOptions['upstream']): Choose {
   if (typeof upstream === 'string') {
@@ -25,7 +25,7 @@ export function chooserOf(client: Client, upstream: GatewayOptions['upstream']):
     if (client.explain(only.origin).allowed) return () => only
     throw new OptionError('upstream', only.name ?? 'another origin', 'one that the option allow permits')
   }
-  // There are as many as upstreams are configured.
+  // Bounded by the number of configured upstreams.
   const byName = new Map<string, Destination>()
   return req => {
     const chosen: unknown = upstream(req)

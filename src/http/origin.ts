@@ -1,27 +1,29 @@
 import { OptionError } from '../outcome/errors.ts'
 
 /**
- * The origin of a URL as the URL standard writes it (lower case, no default port).
- * @throws OptionError for anything that is not an http or https URL without credentials. The URL itself is not in
- * the message: its credentials or query may be secret.
+ * Parses an http or https URL without credentials.
+ * @throws OptionError for anything else. The message does not contain the URL: its credentials or query may be secret.
  */
 export function parseUrl(url: string | URL, where: string): URL {
   let parsed: URL
   try {
     parsed = new URL(url)
   } catch {
-    throw new OptionError(where, 'something else', 'an absolute http or https URL')
+    throw new OptionError(where, 'an invalid URL', 'an absolute http or https URL')
   }
   if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') {
     throw new OptionError(where, `a ${parsed.protocol} URL`, 'an http or https URL')
   }
   if (parsed.username !== '' || parsed.password !== '') {
-    throw new OptionError(where, 'a URL with credentials', 'a URL without; put them into an authorization header')
+    throw new OptionError(where, 'a URL with credentials', 'a URL without credentials; send them in an authorization header')
   }
   return parsed
 }
 
-/** Parses what must be an origin and nothing more. @throws OptionError */
+/**
+ * Parses a URL that must be an origin and nothing more. @returns the origin as the URL standard serialises it: lower case, no
+ * default port. @throws OptionError
+ */
 export function parseOrigin(url: string, where: string): string {
   const parsed = parseUrl(url, where)
   if (parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '') {
@@ -30,13 +32,13 @@ export function parseOrigin(url: string, where: string): string {
   return parsed.origin
 }
 
-/** Where an upstream's options stand in the client's, for errors; a URL's credentials are left out. */
+/** The path of an upstream's options within the client's, for error messages; credentials in a URL are left out. */
 export const sourceOf = (name: string): string => {
   if (/^[\w$]+$/.test(name)) return `upstreams.${name}`
   return `upstreams['${name.includes('@') ? `…${name.slice(name.lastIndexOf('@'))}` : name}']`
 }
 
-/** Tells whether an origin is meant. */
+/** Matches origins. */
 export interface OriginMatcher {
   readonly pattern: string
   matches(origin: string): boolean
@@ -47,7 +49,7 @@ const PATTERN = /^https?:\/\/(?:\*|[a-z0-9_-]+)(?:\.[a-z0-9_-]+)*(?::(?:\d{1,5}|
 
 /**
  * Compiles an origin or a pattern such as `https://*.search.internal`.
- * @throws OptionError for what is neither.
+ * @throws OptionError if it is neither.
  */
 export function compileOrigin(pattern: string, where: string): OriginMatcher {
   if (!pattern.includes('*')) {
@@ -55,9 +57,9 @@ export function compileOrigin(pattern: string, where: string): OriginMatcher {
     return { pattern: origin, matches: other => other === origin }
   }
   if (!PATTERN.test(pattern)) {
-    throw new OptionError(where, 'an unreadable pattern', 'an origin or a pattern such as https://*.search.internal')
+    throw new OptionError(where, 'an invalid pattern', 'an origin or a pattern such as https://*.search.internal')
   }
-  // A host or port part never holds a slash, so a star cannot reach into a path; origins have none anyway.
+  // The host and port contain no slash, so a star cannot match into a path; origins have no path anyway.
   const [scheme, rest = ''] = pattern.toLowerCase().split('://')
   const source = rest.replace(/:\*$/, '(?::PORT)?').replaceAll('.', '\\.').replaceAll('*', '[a-z0-9_.-]+').replace('PORT', '\\d+')
   const port = scheme === 'http' ? ':80' : ':443'

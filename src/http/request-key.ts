@@ -1,27 +1,27 @@
 import type { HeaderFields } from './headers.ts'
 
-/** Header fields that tell requests apart which ask for the same: those of tracing. */
+/** Tracing header fields, which differ between requests that are otherwise identical. */
 const TRACING: ReadonlySet<string> = new Set([
   'traceparent', 'tracestate', 'b3', 'x-request-id', 'x-correlation-id', 'request-id', 'sentry-trace', 'uber-trace-id',
   'x-amzn-trace-id', 'x-cloud-trace-context',
 ])
 
-/** Whether a header field is one of tracing, which says nothing about what is asked for. */
+/** Whether a header field is a tracing header, which does not affect the reply. */
 export const isTracing = (name: string): boolean => TRACING.has(name) || name.startsWith('x-b3-')
 
-/** All header fields of a call: the upstream's, and its own over them. */
+/** All header fields of a call: the upstream's, overridden by its own. */
 export const mergedFields = (fromPolicy: HeaderFields, own: HeaderFields | undefined): HeaderFields =>
   (own === undefined ? fromPolicy : { ...fromPolicy, ...own })
 
-/** The resource that is asked for. */
+/** The key of the requested resource. */
 export const uriKey = (upstream: string, target: string): string => `${upstream} ${target}`
 
 /**
- * Two requests of one method have the same key when they ask for the same, as the same: target and all header fields,
- * credentials included, are equal to the letter; only those of tracing may differ.
+ * The key of a request. Two requests with the same method have the same key when their target and all header fields,
+ * credentials included, are identical; only tracing headers may differ.
  */
 export function requestKey(upstream: string, target: string, fields: HeaderFields): string {
-  // No value has a line break in it (the options see to that), so that none can pass for another field.
+  // No value contains a line break (the options check that), so a value cannot pose as another field.
   let key = uriKey(upstream, target)
   for (const name of Object.keys(fields).sort()) {
     const value = fields[name]

@@ -1,11 +1,10 @@
 import { httpDate } from './date.ts'
 
 /**
- * Reads a Retry-After header (RFC 9110 §10.2.3): whole seconds, or an HTTP date.
+ * Parses a Retry-After header (RFC 9110 §10.2.3): whole seconds, or an HTTP date.
  *
- * @param value - the header as received. @param wallClock - the present as ms since 1970, for dates.
- * @returns ms to wait, 0 for a moment already past, or undefined for anything that is neither form
- * (`1.5`, `1e1`, `-3`, `soon`).
+ * @param value - the header as received. @param wallClock - the current time as ms since 1970, for dates.
+ * @returns the wait in ms, 0 for a date in the past, or undefined for anything else (`1.5`, `1e1`, `-3`, `soon`).
  */
 export function retryAfter(value: string | string[] | undefined, wallClock: () => number): number | undefined {
   if (value === undefined) return undefined

@@ -1,17 +1,17 @@
 import { OptionError } from '../outcome/errors.ts'
 import { parseUrl } from './origin.ts'
 
-/** Where a call goes: an origin, and what comes after it. */
+/** The URL of a call, split into its origin and the rest. */
 export interface Target {
   readonly origin: string
   /** Path and query. */
   readonly target: string
 }
 
-/** What the URL standard would leave as it is: plain characters, no dot segments, no empty query. */
+/** A path and query that the URL parser would not change: plain characters, no dot segments, no empty query. */
 const PLAIN = /^\/(?!\.|%2e)(?:[A-Za-z0-9\-._~!$&()*+,;=:@%?]|\/(?!\.|%2e))*(?<!\?)$/i
 
-/** Splits a URL as it is written, without parsing it; undefined if the URL standard might have something to change. */
+/** Splits a URL without parsing it; undefined if the URL parser might change it. */
 export function splitPlain(url: string): Target | undefined {
   const path = url.indexOf('/', 8)
   if (path === -1) return undefined
@@ -19,16 +19,17 @@ export function splitPlain(url: string): Target | undefined {
   return PLAIN.test(target) ? { origin: url.slice(0, path), target } : undefined
 }
 
-/** Splits a URL by the URL standard. @throws OptionError */
+/** Parses and splits a URL. @throws OptionError */
 export function split(url: string | URL): Target {
   const parsed = parseUrl(url, 'url')
   return { origin: parsed.origin, target: parsed.pathname + parsed.search }
 }
 
-/** The target on a given origin; a path can never lead to another one. @throws OptionError */
+/** Resolves a path on a given origin; a path can never lead to another origin. @throws OptionError */
 export function targetOn(origin: string, path: string): string {
   if (typeof path !== 'string' || !path.startsWith('/')) {
-    throw new OptionError('path', typeof path === 'string' ? 'one without a slash in front' : typeof path, 'e.g. /orders/7')
+    const given = typeof path === 'string' ? 'one without a leading slash' : typeof path
+    throw new OptionError('path', given, 'a path such as /orders/7')
   }
   return PLAIN.test(path) ? path : split(origin + path).target
 }

@@ -4,17 +4,17 @@ import { extname, resolve } from 'node:path'
 import { OptionError } from '../outcome/errors.ts'
 import { refuse, type ClientOptions } from '../options/options.ts'
 
-/** The environment variable that holds the options, or the path of a file that does. */
+/** The environment variable that holds the options, or the path of a file with the options. */
 const VARIABLE = 'BREAKWATER_CONFIG'
 
-/** Options, and where they stand. */
+/** Options and their source. */
 export interface Config {
   readonly options: ClientOptions
-  /** The variable, or the path as it was given; undefined where the program gave the options itself. */
+  /** The variable, or the path as given; undefined if the program passed the options itself. */
   readonly source: string | undefined
 }
 
-/** Reads the options that BREAKWATER_CONFIG holds or leads to; none if it is not set. @throws OptionError */
+/** Reads the options from BREAKWATER_CONFIG, or from the file it names; no options if it is not set. @throws OptionError */
 export function readConfig(): Config {
   const value = process.env[VARIABLE] ?? ''
   if (value === '') return { options: {}, source: VARIABLE }
@@ -22,38 +22,40 @@ export function readConfig(): Config {
   return { options: readFile(value), source: value }
 }
 
-/** Does something with the options of a config; an OptionError then says where they stand. */
-export function checked<T>({ source }: Config, run: () => T): T {
+/** Runs a function that checks the options; an OptionError then names their source. */
+export function withSource<T>({ source }: Config, run: () => T): T {
   try {
     return run()
   } catch (error) {
     if (source === undefined || !(error instanceof OptionError)) throw error
-    throw new OptionError(`${source}: ${error.option}`, error.given, error.expected)
+    throw new OptionError(`${source}: ${error.option}`, error.given, error.expected, `${source}: ${error.message}`)
   }
 }
 
 function readFile(path: string): ClientOptions {
   const file = resolve(path)
   const found = statSync(file, { throwIfNoEntry: false })
-  if (found?.isFile() !== true) throw new OptionError(VARIABLE, `${file}, which is none`, 'the path of a file, or JSON')
+  if (found?.isFile() !== true) {
+    throw new OptionError(VARIABLE, file, 'the path of a file, or JSON', `${VARIABLE}: there is no file ${file}`)
+  }
   if (extname(file) === '.json') return parse(readFileSync(file, 'utf8'), path)
   if (/^\.[cm]?[jt]s$/.test(extname(file))) return exportedBy(file, path)
   return refuse(VARIABLE, path, 'a file that ends in .json, .js, .mjs, .cjs, .ts, .mts or .cts')
 }
 
-/** Synchronous, as an `import()` would make a preload with `--require` impossible. */
+/** Loads a module synchronously: with `import()`, a preload with `--require` would be impossible. */
 function exportedBy(file: string, path: string): ClientOptions {
   const { options } = createRequire(import.meta.url)(file) as { readonly options?: ClientOptions }
-  if (options === undefined) throw new OptionError(path, 'a module that does not', 'a module that exports `options`')
-  return options
+  if (options !== undefined) return options
+  throw new OptionError(path, 'a module without it', 'a module that exports `options`', `${path}: the module does not export \`options\``)
 }
 
 function parse(text: string, source: string): ClientOptions {
   try {
     return JSON.parse(text) as ClientOptions
   } catch (error) {
-    // V8 cites the text, in which there may be something secret.
+    // V8's message quotes the text, which may contain a secret.
     const why = (error as SyntaxError).message.replace(/, (?:\.\.\.)?"[^]*" is not valid JSON$/, '')
-    throw new OptionError(source, `something else (${why})`, 'JSON')
+    throw new OptionError(source, why, 'JSON', `${source}: invalid JSON: ${why}`)
   }
 }

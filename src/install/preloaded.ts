@@ -2,10 +2,10 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** An option that names a module to load before the program, and its value, if that is not an argument of its own. */
+/** An option that names a module to preload, with its value unless that is a separate argument. */
 const PRELOAD = /^(?:--import|--require|-r)(?:=(.*))?$/s
 
-/** The words of NODE_OPTIONS: set apart by spaces, but for those between double quotes. */
+/** The words of NODE_OPTIONS, separated by spaces outside double quotes. */
 const wordsOf = (text: string): string[] => [...text.matchAll(/(?:"(?:\\.|[^"\\])*"|[^\s"])+/gs)]
   .map(([word]) => word.replaceAll(/\\(.)|"/gs, '$1'))
 
@@ -14,20 +14,19 @@ const namedIn = (words: readonly string[]): string[] => words.flatMap((word, ind
   return found === null ? [] : [found[1] ?? words[index + 1] ?? '']
 })
 
-/** The file a specifier leads to from the working directory, where Node begins to look too. */
+/** The file that a specifier resolves to from the working directory, from which Node resolves it as well. */
 const fileOf = (specifier: string): string | undefined => {
   try {
     if (specifier.startsWith('file:')) return fileURLToPath(specifier)
     return createRequire(join(process.cwd(), 'preload.js')).resolve(specifier)
   } catch {
-    // Somebody else's: it may be for `import` alone, or be made by hooks.
+    // Another module: it may be resolvable only by `import`, or only with hooks.
     return undefined
   }
 }
 
 /**
- * Whether the command line or NODE_OPTIONS has asked for a module to be loaded before the program: by its name, or by any
- * other way to its file.
+ * Whether the command line or NODE_OPTIONS preloads a module: by its name, or by any other specifier of its file.
  */
 export function isPreloaded(name: string, url: string): boolean {
   const named = namedIn([...wordsOf(process.env['NODE_OPTIONS'] ?? ''), ...process.execArgv])

@@ -2,7 +2,7 @@ import type { Layer } from '../call/layer.ts'
 import { upstreamOf } from '../upstream/of-call.ts'
 import { rejected } from '../call/completion.ts'
 
-/** Sends a call to an endpoint that admits it; a retry goes to another endpoint than the last if one admits it. */
+/** Sends a call to an endpoint that admits it; a retry goes to a different endpoint than the last attempt if one admits it. */
 export const balance: Layer = next => call => {
   const { endpoints } = upstreamOf(call)
   const endpoint = endpoints.pick(call, call.at)

@@ -20,8 +20,10 @@ export const breaker = (env: Env): Layer => next => {
     const now = env.clock.now()
     const verdict = verdictOf(reply, error)
     if (circuit.observer !== undefined) {
-      // A latency shared with what follows would cost every call 120 bytes, observed or not.
-      circuit.observer.ended({ verdict, latency: latencyOf(call, reply, now), report: call.trace, reply, error })
+      // A latency shared with what follows would cost every call 120 bytes, observed or not. Where the upstream's share is
+      // unknown, listeners get the time of the whole attempt: metrics packages refuse what is no number.
+      const latency = latencyOf(call, reply, now) ?? now - call.attemptAt
+      circuit.observer.ended({ verdict, latency, report: call.trace, reply, error })
     }
     // A latency that includes a stall of this process says nothing about the endpoint.
     const latency = env.clock.stalledAt >= call.attemptAt ? undefined : latencyOf(call, reply, now)

@@ -8,59 +8,60 @@ import type { Reply } from '../outcome/reply.ts'
 import { within, type Request } from '../call/request.ts'
 import { cloneError } from '../outcome/clone-error.ts'
 import { Trace } from '../outcome/trace.ts'
+import { DURING } from '../outcome/upstream-error.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { armTimeoutAndAbort } from '../call/wait.ts'
 
 /**
- * Lets equal GETs and HEADs that are in flight at the same time share one. The flight is nobody's: a caller that gives up, or
- * whose time is over, leaves it, and it ends early only when all have left.
+ * Lets identical GETs and HEADs that are in flight at the same time share one call, a flight. No caller owns the flight: a caller
+ * that aborts, or whose deadline passes, leaves it, and it ends early only when all callers have left.
  */
 export function coalesce(next: Perform): Perform {
-  /** Those of each upstream that may still be joined: at most as many as it has calls on their way. */
-  const open = new WeakMap<Upstream, Map<string, Flight>>()
+  /** The flights of each upstream that can be joined: at most as many as it has calls in flight. */
+  const joinable = new WeakMap<Upstream, Map<string, Flight>>()
 
   const flightsOf = (upstream: Upstream): Map<string, Flight> => {
-    const found = open.get(upstream) ?? new Map<string, Flight>()
-    open.set(upstream, found)
-    return found
+    const flights = joinable.get(upstream) ?? new Map<string, Flight>()
+    joinable.set(upstream, flights)
+    return flights
   }
 
-  const board: Perform = (upstream, request) => {
+  const perform: Perform = (upstream, request) => {
     if (!upstream.policy.coalesce) return next(upstream, request)
     if (!isSafe(request.method)) {
-      // Who has changed something must see it: what was asked for before is joined no more.
-      return next(upstream, request).finally(() => { open.delete(upstream) })
+      // A caller must see its own change, so reads that started before it are not joined any more.
+      return next(upstream, request).finally(() => { joinable.delete(upstream) })
     }
     if (!canShare(request)) return next(upstream, request)
     const flights = flightsOf(upstream)
     const key = keyOf(upstream, request)
     const caller = new Caller(upstream, request)
-    const found = flights.get(key)
-    if (found !== undefined) return found.join(caller)
-    const flight: Flight = new Flight(caller, board, () => {
-      // Once all have left, another one may have begun under the same key.
+    const existing = flights.get(key)
+    if (existing !== undefined) return existing.join(caller)
+    const flight: Flight = new Flight(caller, perform, () => {
+      // After all callers have left, another flight may have started with the same key.
       if (flights.get(key) === flight) flights.delete(key)
     })
     const options = { ...request.options, signal: flight.signal }
     const sent = next(upstream, { ...request, options })
     flights.set(key, flight)
-    sent.then(reply => { flight.land(reply) }, (error: unknown) => { flight.fail(error) })
+    sent.then(reply => { flight.succeed(reply) }, (error: unknown) => { flight.fail(error) })
     return flight.join(caller)
   }
-  return board
+  return perform
 }
 
 const canShare = ({ method, streamed, body, options: { coalesce, signal } }: Request): boolean =>
   !streamed && (method === 'GET' || method === 'HEAD') && body === undefined && coalesce !== false && signal?.aborted !== true
 
-/** Calls are equal when they ask for the same, in the same way; how long each may wait is its own affair. */
+/** The key of a request: equal for identical requests with the same options; deadline and signal may differ. */
 function keyOf(upstream: Upstream, { method, target, headers, options }: Request): string {
   const { headers: _1, query: _2, signal: _3, deadline: _4, redirects: _5, fallback: _6, stale: _7, ...others } = options
   const fields = mergedFields(upstream.policy.headers, headers)
   return `${method} ${requestKey(upstream.name, target, fields)}\n${JSON.stringify(others)}`
 }
 
-/** One of those who wait for a flight. */
+/** A caller that waits for a flight. */
 class Caller {
   readonly upstream: Upstream
   readonly request: Request
@@ -68,7 +69,7 @@ class Caller {
   readonly deadlineAt: number
   resolve: (reply: Reply | Promise<Reply>) => void = () => undefined
   reject: (error: unknown) => void = () => undefined
-  /** Disarms its time and its signal. */
+  /** Disarms its timeout and abort signal. */
   disarm: () => void = () => undefined
 
   constructor(upstream: Upstream, request: Request) {
@@ -91,95 +92,101 @@ class Caller {
   }
 }
 
-/** A call on its way, and who waits for it. */
+/** A call in flight and the callers that wait for it. */
 class Flight {
   readonly #first: Caller
-  readonly #board: Perform
-  readonly #over: () => void
-  readonly #waiting = new Set<Caller>()
+  readonly #perform: Perform
+  readonly #onOver: () => void
+  readonly #callers = new Set<Caller>()
   readonly #controller = new AbortController()
 
-  constructor(first: Caller, board: Perform, over: () => void) {
+  /**
+   * @param perform - performs the request of a caller whose deadline is later than the flight's.
+   * @param onOver - runs when the flight cannot be joined any more.
+   */
+  constructor(first: Caller, perform: Perform, onOver: () => void) {
     this.#first = first
-    this.#board = board
-    this.#over = over
+    this.#perform = perform
+    this.#onOver = onOver
   }
 
-  /** Ends the call itself. */
+  /** The signal that ends the call itself. */
   get signal(): AbortSignal {
     return this.#controller.signal
   }
 
   join(caller: Caller): Promise<Reply> {
-    this.#waiting.add(caller)
+    this.#callers.add(caller)
     const { upstream: { name: upstream }, request: { method, options: { signal } }, env } = caller
     const isFirst = caller === this.#first
     if (!isFirst && channels.joined.hasSubscribers) channels.joined.publish({ client: env.client ?? '', upstream, method })
-    // The flight has the first one's deadline, so its own end tells that one, and the upstream's circuit, what was waited for.
+    // The flight has the deadline of the first caller, so that its own error reports, also to the circuit, what it waited for.
     const ms = isFirst ? Infinity : caller.left
-    const leave = (reason: unknown): void => { this.#leave(caller, reason) }
-    caller.disarm = armTimeoutAndAbort(env, ms, signal, () => { leave(late(caller)) }, leave)
+    caller.disarm = armTimeoutAndAbort(env.clock, ms, signal, (timedOut, reason) => {
+      this.#leave(caller, timedOut ? deadlineExceeded(caller) : reason)
+    })
     return new Promise((resolve, reject) => {
       caller.resolve = resolve
       caller.reject = reject
     })
   }
 
-  land(reply: Reply): void {
-    for (const caller of this.#disembarked()) {
+  succeed(reply: Reply): void {
+    for (const caller of this.#removeAll()) {
       const isFirst = caller === this.#first
-      const given = isFirst ? reply : reply.copy()
-      given.shared = !isFirst
-      given.total = caller.env.clock.now() - caller.startedAt
-      caller.resolve(given)
+      const own = isFirst ? reply : reply.copy()
+      own.shared = !isFirst
+      own.total = caller.env.clock.now() - caller.startedAt
+      caller.resolve(own)
     }
   }
 
   /**
-   * Those who joined later may have time left when the first one's is over. They share another flight, that of the one
-   * who has the most: with any other first, all behind it would have to go on once more.
+   * Callers that joined later may have time left when the deadline of the first one passes. They share another flight, started
+   * by the caller with the latest deadline, so that they need not change flights again.
    */
   fail(error: unknown): void {
-    const callers = this.#disembarked().sort((a, b) => b.deadlineAt - a.deadlineAt)
+    const callers = this.#removeAll().sort((a, b) => b.deadlineAt - a.deadlineAt)
     for (const caller of callers) {
       const { upstream, request, left } = caller
       if (error instanceof DeadlineExceededError && left >= 1) {
-        caller.resolve(this.#board(upstream, within(request, left)))
-      } else caller.reject(caller === this.#first ? error : ownError(error, caller, this.#first))
+        caller.resolve(this.#perform(upstream, within(request, left)))
+      } else caller.reject(caller === this.#first ? error : errorFor(caller, error, this.#first))
     }
   }
 
-  #disembarked(): Caller[] {
-    this.#over()
-    const callers = [...this.#waiting]
-    this.#waiting.clear()
+  #removeAll(): Caller[] {
+    this.#onOver()
+    const callers = [...this.#callers]
+    this.#callers.clear()
     for (const caller of callers) caller.disarm()
     return callers
   }
 
   #leave(caller: Caller, reason: unknown): void {
-    this.#waiting.delete(caller)
+    this.#callers.delete(caller)
     caller.reject(reason)
-    if (this.#waiting.size > 0) return
-    this.#over()
+    if (this.#callers.size > 0) return
+    this.#onOver()
     this.#controller.abort(reason)
   }
 }
 
-function late(caller: Caller): DeadlineExceededError {
+function deadlineExceeded(caller: Caller): DeadlineExceededError {
   const trace = caller.trace()
-  trace.mark('joined an equal call', caller.startedAt)
-  trace.mark('deadline passed in shared call', caller.env.clock.now())
-  return new DeadlineExceededError(trace, caller.deadlineAt - caller.startedAt, 'shared call', 'maybe', 'none')
+  trace.mark('joined an identical call', caller.startedAt)
+  trace.mark(`deadline exceeded ${DURING['shared call']}`, caller.env.clock.now())
+  const timeout = caller.deadlineAt - caller.startedAt
+  return new DeadlineExceededError(trace, timeout, 'shared call', { sent: 'maybe', verdict: 'none' })
 }
 
-/** The error of the flight as it was for one who joined it. */
-function ownError(error: unknown, caller: Caller, first: Caller): unknown {
+/** The error of the flight, with the timeline of a caller that joined it. */
+function errorFor(caller: Caller, error: unknown, first: Caller): unknown {
   if (!(error instanceof UpstreamError)) return error
   const trace = caller.trace()
   trace.attempts = error.attempts
   const events = error.timeline.map(({ at, event }) => ({ at: first.startedAt + at, event }))
-  const joined = { at: caller.startedAt, event: 'joined an equal call' }
+  const joined = { at: caller.startedAt, event: 'joined an identical call' }
   for (const { at, event } of [...events, joined].sort((a, b) => a.at - b.at)) trace.mark(event, at)
   return cloneError(error, trace)
 }

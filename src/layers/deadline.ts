@@ -2,19 +2,20 @@ import type { Call } from '../call/call.ts'
 import type { Env } from '../clock.ts'
 import { DeadlineExceededError } from '../outcome/errors.ts'
 import type { Layer } from '../call/layer.ts'
+import { DURING } from '../outcome/upstream-error.ts'
 import { verdictOfTimeout } from '../outcome/verdict.ts'
-import { rejected } from '../call/completion.ts'
+import { phaseOf, rejected, uploadTime } from '../call/completion.ts'
 
 const IN_FLIGHT: ReadonlySet<string> = new Set(['connect', 'headers', 'body'])
 
 /**
- * One limit for the whole call, from its start to the end of the reply's body: queue, connect, headers, body, back-off. The
- * caller's own AbortSignal ends it the same way, with its own reason. Both are let go of when the call is over.
+ * One time limit for the whole call, from its start to the end of the reply's body: queue, connect, headers, body, back-off. The
+ * caller's AbortSignal ends the call in the same way, with its own reason. Both are released when the call is over.
  */
 export const deadline = (env: Env): Layer => next => call => {
   const { signal } = call
   if (signal?.aborted === true) return rejected(signal.reason)
-  call.deadlineTimer = env.clock.after(call.deadlineAt - call.at, late => { call.cancel(exceeded(call, env, late)) })
+  arm(call, env, call.deadlineAt - call.at)
   if (signal === undefined) return next(call)
   const abort = (): void => {
     call.trace.mark('aborted by the caller', env.clock.now())
@@ -25,13 +26,27 @@ export const deadline = (env: Env): Layer => next => call => {
   return next(call)
 }
 
+/** A caller that gets the response as it is may take its time with the request: the deadline is the upstream's part of it. */
+function arm(call: Call, env: Env, ms: number): void {
+  call.deadlineTimer = env.clock.after(ms, late => {
+    const now = env.clock.now()
+    const more = uploadTime(call, call.settings.deadline, now)
+    if (more <= 0) {
+      call.cancel(exceeded(call, env, late))
+      return
+    }
+    call.deadlineAt = now + more
+    arm(call, env, more)
+  })
+}
+
 function exceeded(call: Call, env: Env, late: number): DeadlineExceededError {
   const now = env.clock.now()
-  const { phase, trace } = call
-  trace.mark(late > 1_000 ? `deadline passed in ${phase}; the event loop was blocked` : `deadline passed in ${phase}`, now)
-  const inFlight = IN_FLIGHT.has(phase)
+  const { trace, settings: { deadline }, usualLatency, sent } = call
+  const phase = phaseOf(call)
+  trace.mark(`deadline exceeded ${DURING[phase]}${late > 1_000 ? ' (the event loop was blocked)' : ''}`, now)
   const stalled = env.clock.stalledAt >= call.attemptAt
-  const verdict = inFlight ? verdictOfTimeout(now - call.attemptAt, call.usualLatency, stalled) : 'none'
-  const sent = trace.attempts === 0 || (trace.attempts === 1 && phase === 'connect') ? 'never' : 'maybe'
-  return new DeadlineExceededError(trace, call.settings.deadline, phase, sent, verdict)
+  const verdict = IN_FLIGHT.has(phase) ? verdictOfTimeout(now - call.turnAt, deadline, usualLatency, stalled) : 'none'
+  const limit = phase === 'caller' ? call.relay?.callerTimeout : undefined
+  return new DeadlineExceededError(trace, limit ?? deadline, phase, { sent, verdict })
 }

@@ -2,19 +2,19 @@ import { Call } from '../call/call.ts'
 import type { Send } from '../call/layer.ts'
 import type { Env } from '../clock.ts'
 import { codeOf, RejectedError, StatusError, UpstreamError } from '../outcome/errors.ts'
-import { channels, tellRefused } from '../events.ts'
+import { channels, publishRefused } from '../events.ts'
 import type { Reply } from '../outcome/reply.ts'
 import { Failed, rejected, onSettle, type Settle } from '../call/completion.ts'
 import { Trace } from '../outcome/trace.ts'
 import type { Perform } from '../upstream/perform.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 
-/** Makes the call of a request, sends it down the layers, and turns the outcome into what the caller asked for. */
+/** Creates the call of a request, sends it through the layers, and turns the outcome into what the caller asked for. */
 export const execute = (send: Send): Perform => (upstream, request) => {
   const { env } = upstream
   const { method, target, headers, body, options: { signal } } = request
   const trace = new Trace(upstream.name, method, target, env.clock.now())
-  // Nothing is made, armed or awaited for a call that no endpoint would admit, now or in a moment.
+  // Nothing is created, armed or awaited for a call that no endpoint admits, now or soon.
   if (upstream.endpoints.isShut(trace.startedAt)) return rejected(refusal(upstream, trace))
 
   const call = new Call({ upstream, settings: upstream.settings.of(request), trace, target, headers, body, signal })
@@ -22,62 +22,70 @@ export const execute = (send: Send): Perform => (upstream, request) => {
   return onSettle(send(call), call, finish)
 }
 
-/** How calls end: they are counted, told of, and a status of 400 or more is an error if that is wanted. */
+/** Ends a call: counts and publishes it, and turns a status of 400 or more into an error unless `throwOnStatus` is false. */
 const finish: Settle = (call, reply, error) => {
-  const upstream = call.upstream as Upstream
-  const { env } = upstream
-  const now = env.clock.now()
+  const { clock } = (call.upstream as Upstream).env
+  const now = clock.now()
   if (reply === undefined) {
-    endCall(upstream, call, now, error)
+    endCall(call, now, error)
     return undefined
   }
   reply.total = now - call.startedAt
   if (reply.status >= 400 && call.settings.throwing) {
     const failure = StatusError.of(call.trace, reply)
     reply.discard()
-    endCall(upstream, call, now, failure)
+    endCall(call, now, failure)
     return new Failed(failure)
   }
-  if (call.settings.streamed) reply.whenEnded(late => { endCall(upstream, call, env.clock.now(), late, reply) })
-  else endCall(upstream, call, now, undefined, reply)
+  if (call.settings.streamed) reply.whenEnded(bodyError => { endCall(call, clock.now(), bodyError, reply) })
+  else endCall(call, now, undefined, reply)
   return undefined
 }
 
-/** Counts a call and reports that it begins, once nothing can keep it from ending. */
+/** Counts and publishes the start of a call, once it is certain that its end will be published. */
 export function startCall(upstream: Upstream, trace: Trace): void {
   upstream.began(trace.startedAt)
-  reportStart(trace, upstream.env)
+  publishCallStart(trace, upstream.env)
 }
 
-function reportStart(trace: Trace, env: Env): void {
+function publishCallStart(trace: Trace, env: Env): void {
   if (!channels.callStart.hasSubscribers) return
   const { number, upstream, method, path } = trace
   channels.callStart.publish({ client: env.client ?? '', call: number, upstream, method, path })
 }
 
-/** The refusal of a call that no endpoint would admit. */
+/** The refusal of a call that no endpoint admits, published like any other call. */
 export function refusal(upstream: Upstream, trace: Trace): UpstreamError {
   const { env } = upstream
-  reportStart(trace, env)
-  const error = upstream.endpoints.refuse(trace, trace.startedAt)
-  upstream.remember(error, trace.startedAt)
-  publish(trace, env, trace.startedAt, 0, error)
+  publishCallStart(trace, env)
+  const now = trace.startedAt
+  const error = upstream.endpoints.refuse(trace, now)
+  upstream.remember(error, now)
+  publishRefused(env, trace.upstream, trace.method, error)
+  if (channels.callEnd.hasSubscribers) publishCallEnd(trace, env, { now, queued: 0, error })
   return error
 }
 
-/** Counts a call that has wholly ended, and tells of it. */
-export function endCall(upstream: Upstream, call: Call, now: number, error?: unknown, reply?: Reply): void {
+/** Counts and publishes the end of a call, the body of its reply included. */
+export function endCall(call: Call, now: number, error?: unknown, reply?: Reply): void {
+  const upstream = call.upstream as Upstream
+  const { trace, queued } = call
   call.over()
   upstream.ended()
   if (error instanceof UpstreamError) upstream.remember(error, now)
-  publish(call.trace, upstream.env, now, call.queued, error, reply)
+  if (error instanceof RejectedError) publishRefused(upstream.env, trace.upstream, trace.method, error)
+  if (channels.callEnd.hasSubscribers) publishCallEnd(trace, upstream.env, { now, queued, error, reply })
 }
 
-function publish(trace: Trace, env: Env, now: number, queued: number, error?: unknown, reply?: Reply): void {
+interface CallResult {
+  readonly now: number
+  readonly queued: number
+  readonly error?: unknown
+  readonly reply?: Reply | undefined
+}
+
+function publishCallEnd(trace: Trace, { client = '' }: Env, { now, queued, error, reply }: CallResult): void {
   const { upstream, method, attempts, startedAt } = trace
-  if (error instanceof RejectedError) tellRefused(env, upstream, method, error)
-  if (!channels.callEnd.hasSubscribers) return
-  const { client = '' } = env
   const status = reply?.status ?? (error instanceof StatusError ? error.status : undefined)
   channels.callEnd.publish({
     client, call: trace.number, upstream, method, attempts, duration: now - startedAt, queued,

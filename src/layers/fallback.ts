@@ -11,58 +11,59 @@ import { lowerCased } from '../http/headers.ts'
 import { armTimeoutAndAbort } from '../call/wait.ts'
 
 /**
- * Lets a function answer in place of an upstream that can't, within what remains of the deadline. One that fails, or takes
- * too long, hides nothing: the caller gets the upstream's error, with the fallback's on it.
+ * Replaces an error with the reply of a fallback function, within the rest of the deadline. If the fallback fails or takes too
+ * long, the caller gets the upstream's error, with the fallback's error attached.
  */
 export const fallback = (next: Perform): Perform => (upstream, request) => {
-  const answer = request.options.fallback ?? upstream.policy.fallback
+  const run = request.options.fallback ?? upstream.policy.fallback
   const sent = next(upstream, request)
-  if (answer === false) return sent
+  if (run === false) return sent
   const { method, target, streamed, headers = {}, options: { signal, deadline = upstream.policy.deadline } } = request
   const { env } = upstream
   const startedAt = env.clock.now()
   return sent.catch(async (error: unknown) => {
     if (!fallbackMayServe(error) || signal?.aborted === true) throw error
     const left = startedAt + deadline - env.clock.now()
-    const asked = { upstream: upstream.name, method, target, headers, deadline: Math.max(1, Math.floor(left)), signal }
-    const answered = await inTime(async () => answer(error, asked), left, signal, env)
-      .then(given => given === undefined ? undefined : replyOf(given, streamed))
+    const fallbackRequest = { upstream: upstream.name, method, target, headers, deadline: Math.max(1, Math.floor(left)), signal }
+    const reply = await inTime(async () => run(error, fallbackRequest), left, signal, env)
+      .then(result => result === undefined ? undefined : replyOf(result, streamed))
       .catch((failure: unknown) => {
         if (signal?.aborted === true) throw signal.reason
         error.fallbackFailed(failure, env.clock.now() - startedAt)
         return undefined
       })
-    if (answered === undefined) throw error
-    answered.fallback = { error }
-    answered.attempts = error.attempts
-    answered.total = env.clock.now() - startedAt
+    if (reply === undefined) throw error
+    reply.fallback = { error }
+    reply.attempts = error.attempts
+    reply.total = env.clock.now() - startedAt
     if (channels.rescued.hasSubscribers) {
       channels.rescued.publish({ client: env.client ?? '', upstream: upstream.name, method, by: 'fallback', error: error.code })
     }
-    return answered
+    return reply
   })
 }
 
-/** What was asked for, unless time runs out or the caller gives up before. */
+/** Runs a function with a timeout and an abort signal. */
 const inTime = <T>(run: () => Promise<T>, ms: number, signal: AbortSignal | undefined, env: Env): Promise<T> =>
   new Promise((resolve, reject) => {
-    const late = (): void => { reject(new Error('it took longer than what remained of the deadline')) }
-    const disarm = armTimeoutAndAbort(env, ms, signal, late, reject)
+    const disarm = armTimeoutAndAbort(env.clock, ms, signal, (timedOut, reason) => {
+      reject(timedOut ? new Error('The fallback took longer than the rest of the deadline') : reason)
+    })
     run().finally(disarm).then(resolve, reject)
   })
 
-/** What a fallback gave, as a reply that is this caller's own. @throws OptionError */
-function replyOf(given: Reply | FallbackReply, streamed: boolean): Reply {
-  if (!(given instanceof Reply)) return composed(given, streamed)
-  if (given.isStreamed === streamed) return streamed ? given : given.copy()
-  if (!streamed) throw new OptionError('fallback()', 'a streamed reply', 'a buffered one, as that is what the call asks for')
-  return withBody(given.status, copyOfHeaders(given.headers), given.bytes(), true)
+/** The result of a fallback as a reply that belongs to this caller alone. @throws OptionError */
+function replyOf(result: Reply | FallbackReply, streamed: boolean): Reply {
+  if (!(result instanceof Reply)) return composed(result, streamed)
+  if (result.isStreamed === streamed) return streamed ? result : result.copy()
+  if (!streamed) throw new OptionError('fallback()', 'a streamed reply', 'a buffered reply, as the call is not a stream() call')
+  return withBody(result.status, copyOfHeaders(result.headers), result.bytes(), true)
 }
 
-function composed(given: FallbackReply, streamed: boolean): Reply {
-  checkFallbackReply(given)
-  const { status = 200, json, body = '' } = { ...given }
-  const headers = lowerCased({ ...given }.headers ?? {}) as ReplyHeaders
+function composed(result: FallbackReply, streamed: boolean): Reply {
+  checkFallbackReply(result)
+  const { status = 200, json, body = '' } = { ...result }
+  const headers = lowerCased({ ...result }.headers ?? {}) as ReplyHeaders
   if (json === undefined) return withBody(status, headers, Buffer.from(body), streamed)
   return withBody(status, { 'content-type': 'application/json', ...headers }, Buffer.from(stringify(json)), streamed)
 }

@@ -8,24 +8,24 @@ import type { Upstream } from '../upstream/upstream.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 
 /**
- * Follows redirects, all of them within the first request's deadline and each to an origin that may be called. Every hop goes
- * down the layers as a request of its own.
+ * Follows redirects, all within the deadline of the first request and only to origins that may be called. Each hop passes
+ * through the layers as a request of its own.
  */
 export const redirect = (upstreams: Upstreams): Layer<Perform> => next => (upstream, request) => {
-  const most = request.options.redirects ?? upstream.policy.redirects
+  const maxHops = request.options.redirects ?? upstream.policy.redirects
   const sent = next(upstream, request)
-  return most === 0 ? sent : upstreams.whileFollowing(follow(sent, upstream, request, most))
+  return maxHops === 0 ? sent : upstreams.trackRedirects(follow(sent, upstream, request, maxHops))
 
-  async function follow(sent: Promise<Reply>, first: Upstream, request: Request, most: number): Promise<Reply> {
+  async function follow(sent: Promise<Reply>, first: Upstream, request: Request, maxHops: number): Promise<Reply> {
     const { clock } = first.env
     const endsAt = clock.now() + (request.options.deadline ?? first.policy.deadline)
     let reply = await sent
     let hop = request
-    for (let left = most; left > 0; left--) {
-      const found = redirectOf(reply, hop)
-      if (found === undefined) break
+    for (let left = maxHops; left > 0; left--) {
+      const following = redirectOf(reply, hop)
+      if (following === undefined) break
       reply.discard()
-      const { method, origin, target } = hop = found
+      const { method, origin, target } = hop = following
       if (upstreams.destroyed) throw upstreams.refuseDraining(first, method, target)
       reply = await next(upstreams.at(origin, method, target), within(hop, Math.max(1, endsAt - clock.now())))
     }
@@ -34,15 +34,15 @@ export const redirect = (upstreams: Upstreams): Layer<Perform> => next => (upstr
 }
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
-/** Headers that may cross an origin: nothing a caller could have put a credential into. */
-const HARMLESS: ReadonlySet<string> = new Set([
+/** Headers that may be sent to another origin: none in which a caller could have put a credential. */
+const CROSS_ORIGIN: ReadonlySet<string> = new Set([
   'accept', 'accept-encoding', 'accept-language', 'content-type', 'traceparent', 'tracestate', 'user-agent',
 ])
 const ABOUT_BODY = /^content-/
 
 /**
- * Where a redirect leads (RFC 9110 §15.4), as a new request; undefined if the reply is none, or is one that can't be
- * followed: its body can't be sent again, it would take a body to another origin, or from https to http.
+ * The request that follows a redirect (RFC 9110 §15.4); undefined if the reply is no redirect, or must not be followed: it
+ * leads from https to http, it would send the body to another origin, or the body cannot be sent again.
  */
 export function redirectOf(reply: Reply, from: Request): Request | undefined {
   const { location } = reply.headers
@@ -54,13 +54,13 @@ export function redirectOf(reply: Reply, from: Request): Request | undefined {
   const toGet = (reply.status === 303 && method !== 'HEAD') || (reply.status < 303 && method === 'POST')
   const sameOrigin = url.origin === from.origin
   if (!toGet && body !== undefined && (!sameOrigin || isOneShot(body))) return undefined
-  const headers = carriedOver(from.headers, sameOrigin, toGet)
+  const headers = headersFor(from.headers, sameOrigin, toGet)
   const to = { origin: url.origin, target: url.pathname + url.search }
   return { ...from, ...to, method: toGet ? 'GET' : method, headers, body: toGet ? undefined : body }
 }
 
-function carriedOver(headers: HeaderFields | undefined, sameOrigin: boolean, toGet: boolean): HeaderFields | undefined {
+function headersFor(headers: HeaderFields | undefined, sameOrigin: boolean, toGet: boolean): HeaderFields | undefined {
   if (headers === undefined) return undefined
   return Object.fromEntries(Object.entries(headers).filter(([name]) =>
-    (sameOrigin || HARMLESS.has(name)) && !(toGet && ABOUT_BODY.test(name))))
+    (sameOrigin || CROSS_ORIGIN.has(name)) && !(toGet && ABOUT_BODY.test(name))))
 }

@@ -2,16 +2,16 @@ import type { Attributes } from '@opentelemetry/api'
 import type { Labels } from '../telemetry/labels.ts'
 
 /*
- * Names and values by the stable semantic conventions for HTTP: https://opentelemetry.io/docs/specs/semconv/http/
+ * Names and values follow the stable semantic conventions for HTTP: https://opentelemetry.io/docs/specs/semconv/http/
  */
 
-/** Endpoints whose attributes are kept at hand; beyond, they are worked out anew. */
-const MOST = 1_000
-const known = new Map<string, Attributes>()
+/** The maximum number of endpoints whose attributes are cached. */
+const MAX_CACHED = 1_000
+const cachedAttributes = new Map<string, Attributes>()
 
 /** `server.address`, `server.port` and `url.scheme` of an endpoint. */
 export function serverAttributes(endpoint: string): Attributes {
-  let found = known.get(endpoint)
+  let found = cachedAttributes.get(endpoint)
   if (found === undefined) {
     const { hostname, port, protocol } = new URL(endpoint)
     const scheme = protocol.slice(0, -1)
@@ -20,17 +20,17 @@ export function serverAttributes(endpoint: string): Attributes {
       'server.port': port === '' ? (scheme === 'https' ? 443 : 80) : Number(port),
       'url.scheme': scheme,
     }
-    if (known.size >= MOST) known.clear()
-    known.set(endpoint, found)
+    if (cachedAttributes.size >= MAX_CACHED) cachedAttributes.clear()
+    cachedAttributes.set(endpoint, found)
   }
   return found
 }
 
-/** What went wrong, if anything: the status where there is one that says so, else the code of the error. */
+/** The value of `error.type`, if the exchange failed: the status if it is 400 or more, otherwise the code of the error. */
 export const errorType = (status: number | undefined, error: string | undefined): string | undefined =>
   status !== undefined && status >= 400 ? String(status) : error
 
-/** How an exchange ended: `http.response.status_code` and `error.type`. */
+/** The attributes of an outcome: `http.response.status_code` and `error.type`. */
 export function outcomeAttributes(status: number | undefined, error: string | undefined): Attributes {
   const type = errorType(status, error)
   return {
@@ -39,6 +39,6 @@ export function outcomeAttributes(status: number | undefined, error: string | un
   }
 }
 
-/** Labels as attributes; an empty one is left out. */
+/** Labels as attributes, without empty ones. */
 export const labelAttributes = (client: string, labels: Labels): Attributes =>
   ({ client, ...Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== '')) })

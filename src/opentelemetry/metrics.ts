@@ -3,21 +3,21 @@ import type { Client } from '../client/client.ts'
 import { channels } from '../events.ts'
 import { ALL, type Instrument } from '../telemetry/instruments.ts'
 import { methodLabel, OTHER } from '../telemetry/labels.ts'
-import { listen, observe, type Report, type Sink } from '../telemetry/observe.ts'
+import { listen, observe, type OnError, type Sink } from '../telemetry/observe.ts'
 import type { TelemetryPolicy } from '../telemetry/options.ts'
 import { readings } from '../telemetry/readings.ts'
 import { UpstreamNames } from '../telemetry/upstream-names.ts'
 import { labelAttributes, outcomeAttributes, serverAttributes } from './attributes.ts'
 
-/** Feeds a meter with the metrics of a client. @returns how to stop. */
-export function meterClient(client: Client, meter: Meter, policy: TelemetryPolicy, report: Report): () => void {
-  // What a counter has once seen it keeps: a place that was free again would be one more series each time.
+/** Records the metrics of a client with a meter. @returns a function that stops it. */
+export function meterClient(client: Client, meter: Meter, policy: TelemetryPolicy, onError: OnError): () => void {
+  // A counter never removes a series, so a name must not be replaced by another one.
   const names = new UpstreamNames(client, policy.maxUpstreams, false)
-  const { methods } = policy
+  const { methods, buckets } = policy
   const stops = [
-    observe(client, { names, methods, report, sink: sinkOf(client, meter, policy) }),
-    gauge(client, meter, names, report),
-    timeRequests(client, meter, names, policy, report),
+    observe(client, { names, methods, onError, sink: sinkOf(client, meter, policy) }),
+    observeGauges(client, meter, names, onError),
+    timeRequests(client, meter, { names, methods, buckets, onError }),
   ]
   return () => { for (const stop of stops) stop() }
 }
@@ -37,12 +37,12 @@ function sinkOf(client: Client, meter: Meter, { buckets }: TelemetryPolicy): Sin
   return {
     count(instrument, labels) { counters.get(instrument)?.add(1, labelAttributes(client.name, labels)) },
     record(instrument, labels, seconds) { histograms.get(instrument)?.record(seconds, labelAttributes(client.name, labels)) },
-    forget() { /* A meter forgets nothing: the number of names is bounded for good. */ },
+    forget() { /* A meter cannot remove a series; the number of names is bounded instead. */ },
   }
 }
 
-/** Gauges are read when they are collected; an upstream that is gone shows no more. */
-function gauge(client: Client, meter: Meter, names: UpstreamNames, report: Report): () => void {
+/** Registers the gauges, which are read when they are collected; a removed upstream disappears from them. */
+function observeGauges(client: Client, meter: Meter, names: UpstreamNames, onError: OnError): () => void {
   const gauges = new Map<Instrument, ObservableGauge>()
   for (const instrument of ALL) {
     if (instrument.kind === 'gauge') gauges.set(instrument, meter.createObservableGauge(instrument.name, optionsOf(instrument)))
@@ -54,7 +54,7 @@ function gauge(client: Client, meter: Meter, names: UpstreamNames, report: Repor
         if (found !== undefined) result.observe(found, value, labelAttributes(client.name, labels))
       }
     } catch (error) {
-      report(error)
+      onError(error)
     }
   }
   const all = [...gauges.values()]
@@ -62,20 +62,23 @@ function gauge(client: Client, meter: Meter, names: UpstreamNames, report: Repor
   return () => { meter.removeBatchObservableCallback(collect, all) }
 }
 
-/** `http.client.request.duration`: of each attempt, as the conventions have it. */
-function timeRequests(
-  client: Client, meter: Meter, names: UpstreamNames, { buckets, methods }: TelemetryPolicy, report: Report,
-): () => void {
+interface Timing extends Pick<TelemetryPolicy, 'buckets' | 'methods'> {
+  readonly names: UpstreamNames
+  readonly onError: OnError
+}
+
+/** Records `http.client.request.duration`, for each attempt as the conventions require. */
+function timeRequests(client: Client, meter: Meter, { names, methods, buckets, onError }: Timing): () => void {
   const duration = meter.createHistogram('http.client.request.duration', {
     unit: 's', description: 'Duration of HTTP client requests.', advice: { explicitBucketBoundaries: [...buckets] },
   })
-  const { on, stop } = listen(client, report)
+  const { on, stop } = listen(client, onError)
   on(channels.attemptEnd, event => {
     const { status, error, protocol } = event
     const server = serverAttributes(event.endpoint)
     const attributes: Attributes = {
       'http.request.method': methodLabel(event.method, methods),
-      // Hosts beyond the bound are told as one; they have no port in common.
+      // Hosts beyond the maximum are reported as one, without a port, as they have none in common.
       ...(names.of(event.upstream) === OTHER ? { 'server.address': OTHER, 'url.scheme': server['url.scheme'] } : server),
       ...outcomeAttributes(status, error), ...(protocol === undefined ? {} : { 'network.protocol.version': protocol }),
     }

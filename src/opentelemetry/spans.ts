@@ -4,59 +4,60 @@ import {
 import type { Client } from '../client/client.ts'
 import { channels, type AttemptStartEvent } from '../events.ts'
 import { methodLabel } from '../telemetry/labels.ts'
-import { listen, type Report } from '../telemetry/observe.ts'
+import { listen, type OnError } from '../telemetry/observe.ts'
 import { errorType, outcomeAttributes, serverAttributes } from './attributes.ts'
 
-/** What spans are made with. */
-export interface SpanParts {
+/** How spans are created. */
+export interface Tracing {
   readonly tracer: Tracer
   readonly propagator: Pick<TextMapPropagator, 'inject'>
-  /** Methods that are told as such. */
+  /** Methods that appear in span names; others are `HTTP`. */
   readonly methods: readonly string[]
-  readonly report: Report
+  readonly onError: OnError
 }
 
 const setter: TextMapSetter<AttemptStartEvent> = { set: (attempt, name, value) => { attempt.setHeader(name, value) } }
 
 /**
- * One span for each call, within whatever was active when it began, and in it one for each attempt, by the conventions for
- * HTTP clients. The span of a call is an internal one: two client spans for one request would count it twice.
- * @returns how to stop.
+ * Creates a span for each call, as a child of the active span, and in it one for each attempt, by the conventions for HTTP
+ * clients. The span of a call is internal: two client spans for one request would count it twice.
+ * @returns a function that stops it.
  */
-export function traceClient(client: Client, { tracer, propagator, methods, report }: SpanParts): () => void {
-  const calls = new Map<number, { readonly span: Span; readonly within: Context }>()
-  // Two attempts of a hedged call are out at once.
+export function traceClient(client: Client, { tracer, propagator, methods, onError }: Tracing): () => void {
+  // `parent` is the parent context of the call's attempts.
+  const calls = new Map<number, { readonly span: Span; readonly parent: Context }>()
+  // By call and attempt, as a hedged call has two attempts in flight.
   const attempts = new Map<string, Span>()
-  // The name of a span must be one of few: anybody may have made up the host of another upstream.
+  // Span names must have a low cardinality, so only configured upstreams appear in them: other hosts are unbounded.
   const configured = new Set(client.snapshot().filter(upstream => upstream.configured).map(({ name }) => name))
-  const { on, stop } = listen(client, report)
+  const { on, stop } = listen(client, onError)
 
   const nameOf = (method: string): string => (methods.includes(method) ? method : 'HTTP')
   const methodAttributes = (method: string): Record<string, string> => {
-    const told = methodLabel(method, methods)
-    return { 'http.request.method': told, ...(told === method ? {} : { 'http.request.method_original': method }) }
+    const label = methodLabel(method, methods)
+    return { 'http.request.method': label, ...(label === method ? {} : { 'http.request.method_original': method }) }
   }
 
   on(channels.callStart, ({ call, upstream, method, path }) => {
-    const within = context.active()
+    const parent = context.active()
     const attributes = {
       ...methodAttributes(method), 'url.path': path, 'breakwater.client': client.name, 'breakwater.upstream': upstream,
     }
     const name = configured.has(upstream) ? `${nameOf(method)} ${upstream}` : nameOf(method)
-    const span = tracer.startSpan(name, { kind: SpanKind.INTERNAL, attributes }, within)
-    calls.set(call, { span, within: trace.setSpan(within, span) })
+    const span = tracer.startSpan(name, { kind: SpanKind.INTERNAL, attributes }, parent)
+    calls.set(call, { span, parent: trace.setSpan(parent, span) })
   })
   on(channels.attemptStart, event => {
     const { call, endpoint, method, path, attempt } = event
-    // Without the start of its call, as we began to listen in the middle of it, there is what is active now.
-    const within = calls.get(call)?.within ?? context.active()
+    // The call has no span if it started before the instrumentation; then the active context is the parent.
+    const parent = calls.get(call)?.parent ?? context.active()
     const attributes = {
       ...methodAttributes(method), ...serverAttributes(endpoint), 'url.full': endpoint + path,
       ...(attempt === 1 ? {} : { 'http.request.resend_count': attempt - 1 }),
     }
-    const span = tracer.startSpan(nameOf(method), { kind: SpanKind.CLIENT, attributes }, within)
+    const span = tracer.startSpan(nameOf(method), { kind: SpanKind.CLIENT, attributes }, parent)
     attempts.set(`${call}/${attempt}`, span)
-    propagator.inject(trace.setSpan(within, span), event, setter)
+    propagator.inject(trace.setSpan(parent, span), event, setter)
   })
   on(channels.attemptEnd, ({ call, attempt, status, error, protocol, verdict }) => {
     const key = `${call}/${attempt}`
@@ -67,7 +68,7 @@ export function traceClient(client: Client, { tracer, propagator, methods, repor
       ...outcomeAttributes(status, error), 'breakwater.verdict': verdict,
       ...(protocol === undefined ? {} : { 'network.protocol.version': protocol }),
     })
-    // One that we ended ourselves, as the other was faster, is nobody's failure.
+    // An attempt that was cancelled because another one was faster has not failed.
     if (error !== 'superseded' && errorType(status, error) !== undefined) span.setStatus({ code: SpanStatusCode.ERROR })
     span.end()
   })
@@ -77,7 +78,7 @@ export function traceClient(client: Client, { tracer, propagator, methods, repor
     if (span === undefined) return
     calls.delete(call)
     span.setAttributes({ ...outcomeAttributes(status, error), 'breakwater.attempts': made, 'breakwater.queued': queued / 1_000 })
-    // Whether a status is an error the caller has said: the call then ended in one.
+    // With `throwOnStatus: false` a status is no error of the call.
     if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR })
     span.end()
   })

@@ -96,6 +96,11 @@ export interface LimitOptions {
   readonly queue?: number
   /** Longest wait for a permit, in ms. @default the deadline */
   readonly queueTimeout?: number
+  /**
+   * Bodies in transit at most, besides the calls in flight: uploads that their callers send slowly, and streamed replies, whose
+   * permit goes back at their headers. @default 4096
+   */
+  readonly bodies?: number
 }
 
 /** What may be said of TLS: options of node:tls, and the name the certificate must have. */
@@ -205,6 +210,11 @@ export interface UpstreamOptions {
   readonly deadline?: number
   /** Longest time one attempt may take, in ms; at most the deadline. @default the deadline */
   readonly attemptTimeout?: number
+  /**
+   * Longest time, in ms, for which a caller of `dispatcher()` or `fetch` may send nothing of its request's body, or read nothing
+   * of its response: time that the deadline does not count there. @default 300000
+   */
+  readonly callerTimeout?: number
   /** Request header that tells the upstream how many ms remain; false: none. @default false */
   readonly deadlineHeader?: string | false
   /** Header fields sent with every call. @default {} */
@@ -298,6 +308,8 @@ export interface Policy {
   readonly deadline: number
   /** Longest time one attempt may take, in ms. */
   readonly attemptTimeout: number
+  /** Longest time for which a caller that sends or reads a stream may be waited for, in ms. */
+  readonly callerTimeout: number
   /** Request header that tells the upstream how many ms remain. */
   readonly deadlineHeader: string | false
   /** Header fields sent with every call, names in lower case. */
@@ -329,7 +341,8 @@ export interface Policy {
 }
 
 type PlainOption =
-  'deadline' | 'deadlineHeader' | 'throwOnStatus' | 'maxBodySize' | 'redirects' | 'priority' | 'coalesce' | 'fallback'
+  'deadline' | 'callerTimeout' | 'deadlineHeader'
+  | 'throwOnStatus' | 'maxBodySize' | 'redirects' | 'priority' | 'coalesce' | 'fallback'
 
 interface Defaults extends Pick<Policy, PlainOption> {
   readonly retry: RetryPolicy
@@ -344,6 +357,7 @@ interface Defaults extends Pick<Policy, PlainOption> {
 /** The defaults that depend on nothing else. */
 export const DEFAULTS: Defaults = {
   deadline: 10_000,
+  callerTimeout: 300_000,
   deadlineHeader: false,
   throwOnStatus: true,
   maxBodySize: 10_485_760,
@@ -360,7 +374,7 @@ export const DEFAULTS: Defaults = {
     probes: 3, probeTimeout: 5_000, probeShare: 0.015, openTime: 1_000, maxOpenTime: 30_000, ramp: 1_000,
     maxHold: 5_000, holdOn429: false,
   },
-  limit: { adaptive: true, max: 256, queue: 1_000 },
+  limit: { adaptive: true, max: 256, queue: 1_000, bodies: 4_096 },
   hedge: { percentile: 0.95, minimumCalls: 100 },
   pool: { connectTimeout: 2_000, idleTimeout: 4_000, maxIdleTimeout: 30_000, maxAge: 300_000, http2: false },
   coalesce: false,
@@ -507,7 +521,7 @@ const PRIORITIES: readonly unknown[] = ['critical', 'normal', 'background'] sati
 const priority: Check = (value, where) => {
   if (!PRIORITIES.includes(value)) refuse(where, value, `one of ${PRIORITIES.join(', ')}`)
 }
-const LIMIT: Shape = { adaptive: boolean, max: positive, queue: count, queueTimeout: ms }
+const LIMIT: Shape = { adaptive: boolean, max: positive, queue: count, queueTimeout: ms, bodies: positive }
 const POOL: Shape = {
   connections: positive, connectTimeout: finiteMs, idleTimeout: finiteMs, maxIdleTimeout: finiteMs, maxAge: finiteMs,
   http2: boolean, tls: record, socketPath: text, factory: callable,
@@ -517,7 +531,8 @@ const fallback: Check = (value, where) => {
   if (typeof value !== 'function' && value !== false) refuse(where, value, 'a function or false')
 }
 const UPSTREAM: Shape = {
-  deadline: finiteMs, attemptTimeout: finiteMs, deadlineHeader: either(false, token), headers: headerFields,
+  deadline: finiteMs, attemptTimeout: finiteMs, callerTimeout: finiteMs,
+  deadlineHeader: either(false, token), headers: headerFields,
   throwOnStatus: boolean,
   maxBodySize: count, redirects: number(0, 20, 'a whole number from 0 to 20', true),
   retry: either(false, shape(RETRY)),

@@ -63,6 +63,7 @@ export function resolve(layers: readonly UpstreamOptions[], where = ''): Policy 
   return Object.freeze({
     deadline,
     attemptTimeout,
+    callerTimeout: given.callerTimeout ?? DEFAULTS.callerTimeout,
     deadlineHeader: given.deadlineHeader ?? DEFAULTS.deadlineHeader,
     headers: frozen(given.headers ?? {}),
     throwOnStatus: given.throwOnStatus ?? DEFAULTS.throwOnStatus,

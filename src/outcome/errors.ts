@@ -1,14 +1,14 @@
 import { OptionError } from './option-error.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
-import { round, UpstreamError, type CallReport, type Phase } from './upstream-error.ts'
-import type { Sent, Verdict } from './verdict.ts'
+import { DURING, round, UpstreamError, type CallReport, type Phase } from './upstream-error.ts'
+import type { Verdict } from './verdict.ts'
 
 export { OptionError } from './option-error.ts'
 export { UpstreamError, type CallReport, type StopReason, type TimelineEntry } from './upstream-error.ts'
 
-/** We refused the call ourselves: it never left this process and is safe to send elsewhere. */
+/** The client itself refused the call: it never left this process and is safe to send elsewhere. */
 export abstract class RejectedError extends UpstreamError {
-  /** When to try again, in ms from now; undefined if nobody knows. */
+  /** When to try again, in ms from now; undefined if unknown. */
   readonly retryAfter: number | undefined
 
   constructor(report: CallReport, retryAfter?: number) {
@@ -21,7 +21,10 @@ export abstract class RejectedError extends UpstreamError {
   }
 }
 
-/** No endpoint of the upstream admits calls: its circuit is open, half-open with all probes out, ramping, or held. */
+/**
+ * No endpoint of the upstream admits the call: the circuit is open, half-open with all probes in flight, ramping up, or held
+ * by a Retry-After.
+ */
 export class CircuitOpenError extends RejectedError {
   readonly code = 'ERR_CIRCUIT_OPEN'
   /** Why the circuit does not admit the call, e.g. `failure rate`. */
@@ -33,7 +36,7 @@ export class CircuitOpenError extends RejectedError {
   }
 
   protected get summary(): string {
-    const when = this.retryAfter === undefined ? '' : `, next probe in ${round(this.retryAfter)} ms`
+    const when = this.retryAfter === undefined ? '' : `, try again in ${round(this.retryAfter)} ms`
     return `circuit open: ${this.reason}${when}`
   }
 
@@ -42,15 +45,15 @@ export class CircuitOpenError extends RejectedError {
   }
 }
 
-/** Which bound a call ran into. */
-export type LimitKind = 'permits' | 'queue' | 'queue timeout' | 'wait' | 'upstreams'
+/** Which limit a call hit. */
+export type LimitKind = 'permits' | 'queue' | 'queue timeout' | 'wait' | 'bodies' | 'upstreams'
 
-/** There was no permit, and no place to wait for one or no time left to. */
+/** No permit was free, and the queue was full, switched off, or too slow for this call. */
 export class LimitExceededError extends RejectedError {
   readonly code = 'ERR_LIMIT_EXCEEDED'
-  /** Which bound it was. */
+  /** Which limit it was. */
   readonly kind: LimitKind
-  /** The value of that bound. */
+  /** The value of that limit. */
   readonly limit: number
 
   constructor(report: CallReport, kind: LimitKind, limit: number, retryAfter?: number) {
@@ -61,11 +64,12 @@ export class LimitExceededError extends RejectedError {
 
   protected get summary(): string {
     switch (this.kind) {
-      case 'permits': return `all ${this.limit} permits are taken and there is no queue`
-      case 'queue': return `all permits are taken and ${this.limit} calls wait already`
-      case 'queue timeout': return `no permit within ${round(this.limit)} ms`
-      case 'wait': return `a permit is expected in ${round(this.retryAfter ?? Infinity)} ms, too late for this call`
-      case 'upstreams': return `all ${this.limit} upstreams are busy or open; raise maxUpstreams`
+      case 'permits': return `all ${this.limit} permits are in use and there is no queue`
+      case 'queue': return `all permits are in use and the queue is full (${this.limit} calls waiting)`
+      case 'queue timeout': return `queued for ${round(this.limit)} ms without getting a permit`
+      case 'wait': return `estimated wait for a permit is ${round(this.retryAfter ?? Infinity)} ms, too long for this call`
+      case 'bodies': return `${this.limit} bodies are in transit, sent or read slowly by their callers; raise limit.bodies`
+      case 'upstreams': return `all ${this.limit} upstreams are in use or have an open circuit; raise maxUpstreams`
     }
   }
 
@@ -74,7 +78,7 @@ export class LimitExceededError extends RejectedError {
   }
 }
 
-/** The client or the upstream is being closed and takes no new calls. */
+/** The client or the upstream is closing and takes no new calls. */
 export class DrainingError extends RejectedError {
   readonly code = 'ERR_DRAINING'
 
@@ -83,14 +87,16 @@ export class DrainingError extends RejectedError {
   }
 }
 
-/** Time ran out. */
+
+
+/** A time limit was exceeded. */
 export abstract class TimeoutError extends UpstreamError {
-  /** The limit that passed, in ms. */
+  /** The limit that was exceeded, in ms. */
   readonly timeout: number
-  /** What was being waited for. */
+  /** What the call was waiting for. */
   readonly phase: Phase
 
-  constructor(report: CallReport, timeout: number, phase: Phase, sent: Sent, verdict: Verdict) {
+  constructor(report: CallReport, timeout: number, phase: Phase, { sent, verdict }: Pick<TimeoutError, 'sent' | 'verdict'>) {
     super(report, sent, verdict)
     this.timeout = timeout
     this.phase = phase
@@ -101,49 +107,49 @@ export abstract class TimeoutError extends UpstreamError {
   }
 }
 
-/** The call's deadline passed. */
+/** The call's deadline was exceeded. */
 export class DeadlineExceededError extends TimeoutError {
   readonly code = 'ERR_DEADLINE_EXCEEDED'
 
   protected get summary(): string {
-    return `deadline of ${round(this.timeout)} ms passed in ${this.phase}`
+    return `deadline of ${round(this.timeout)} ms exceeded ${DURING[this.phase]}`
   }
 }
 
-/** One attempt took longer than it may. */
+/** An attempt took longer than `attemptTimeout`. */
 export class AttemptTimeoutError extends TimeoutError {
   readonly code = 'ERR_ATTEMPT_TIMEOUT'
 
   protected get summary(): string {
-    return `attempt took longer than ${round(this.timeout)} ms, in ${this.phase}`
+    return `attempt timed out after ${round(this.timeout)} ms ${DURING[this.phase]}`
   }
 }
 
 /**
- * Whose doing a failed connection was. `nobody`: a kept-alive connection had gone stale, or an HTTP/2 stream was never
- * processed.
+ * Who is responsible for a failed connection. `nobody`: a kept-alive connection had gone stale, or an HTTP/2 stream was
+ * refused before it was processed.
  */
 export type Blame = 'upstream' | 'process' | 'nobody'
 
-/** The connection could not be made or broke; `cause` is undici's or Node's error. */
+
+/** The connection could not be made, or it failed; `cause` is undici's or Node's error. */
 export class ConnectionError extends UpstreamError {
   readonly code = 'ERR_CONNECTION'
   /** Node's or undici's code, e.g. `ECONNREFUSED`. */
   readonly reason: string
   /**
-   * Whose doing it was: the upstream's, this process's own (out of descriptors, ports or memory), or nobody's (a stale
-   * connection).
+   * Who is responsible: the upstream, this process (out of descriptors, ports or memory), or nobody (a stale connection).
    */
   readonly blame: Blame
 
-  constructor(report: CallReport, reason: string, sent: Sent, blame: Blame, cause: unknown) {
+  constructor(report: CallReport, reason: string, { sent, blame, cause }: Pick<ConnectionError, 'sent' | 'blame' | 'cause'>) {
     super(report, sent, blame === 'upstream' ? 'gateway' : 'none', cause)
     this.reason = reason
     this.blame = blame
   }
 
   protected get summary(): string {
-    if (this.stopped === 'draining') return `ended here by destroy() (${this.reason})`
+    if (this.stopped === 'draining') return `connection closed by destroy() (${this.reason})`
     if (this.blame === 'process') return `this process is out of resources (${this.reason})`
     return this.sent === 'never' ? `could not connect (${this.reason})` : `connection failed (${this.reason})`
   }
@@ -153,10 +159,10 @@ export class ConnectionError extends UpstreamError {
   }
 }
 
-/** The upstream answered with something that is not a complete, valid response within bounds. */
+/** The response was malformed, incomplete or too large. */
 export class ResponseError extends UpstreamError {
   readonly code = 'ERR_BAD_RESPONSE'
-  /** What was wrong with it. */
+  /** What was wrong with the response. */
   readonly reason: string
 
   constructor(report: CallReport, reason: string, verdict: Verdict, cause?: unknown) {
@@ -165,7 +171,7 @@ export class ResponseError extends UpstreamError {
   }
 
   protected get summary(): string {
-    return `bad response: ${this.reason}`
+    return `invalid response: ${this.reason}`
   }
 
   override toJSON(): Record<string, unknown> {
@@ -173,7 +179,7 @@ export class ResponseError extends UpstreamError {
   }
 }
 
-/** The upstream answered with a status of 400 or more; `throwOnStatus: false` gives the reply instead. */
+/** The upstream replied with a status of 400 or more; `throwOnStatus: false` returns the reply instead. */
 export class StatusError extends UpstreamError {
   readonly code = 'ERR_STATUS'
   /** The status of the response. */
@@ -186,26 +192,26 @@ export class StatusError extends UpstreamError {
     this.#reply = reply
   }
 
-  /** The error that stands for a reply: one, however many have asked. @internal */
+  /** The error for a reply; the same object each time. @internal */
   static of(report: CallReport, reply: Reply): StatusError {
     const known = reply.failure as StatusError | undefined
     if (known !== undefined) return known
-    const made = new StatusError(report, reply)
-    reply.failure = made
-    return made
+    const created = new StatusError(report, reply)
+    reply.failure = created
+    return created
   }
 
-  /** The response's headers. Not among the error's own properties nor in `toJSON()`, so that no logger prints a cookie. */
+  /** The response's headers. Neither an own property nor in `toJSON()`, so that no logger prints a cookie. */
   get headers(): ReplyHeaders {
     return this.#reply.headers
   }
 
-  /** The first 1,024 bytes of the body as text; kept from loggers, too. */
+  /** The first 1,024 bytes of the body as text; hidden from loggers as well. */
   get body(): string {
     return this.#reply.excerpt
   }
 
-  /** The reply it was made of. @internal */
+  /** The reply it was created from. @internal */
   get reply(): Reply {
     return this.#reply
   }
@@ -219,6 +225,6 @@ export class StatusError extends UpstreamError {
   }
 }
 
-/** The code of what a call or an attempt ended with; `aborted` for a reason of the caller's own. */
+/** The code of the error a call or an attempt ended with; `aborted` when it is the caller's own abort reason. */
 export const codeOf = (error: unknown): string =>
   error instanceof UpstreamError || error instanceof OptionError ? error.code : 'aborted'

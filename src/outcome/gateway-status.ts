@@ -1,21 +1,25 @@
 import { ConnectionError, RejectedError, StatusError, TimeoutError, UpstreamError } from './errors.ts'
 
-/** What a gateway should answer. */
+/** The response a gateway should send. */
 export interface GatewayStatus {
-  /** The status to answer with. */
+  /** The status code. */
   readonly status: number
   /** Whole seconds for a Retry-After header, if it is known when to try again. */
   readonly retryAfter: number | undefined
 }
 
-/** A connection that was not refused but not made either. */
-const NO_CONNECTION_IN_TIME: ReadonlySet<string> = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'])
+/** Codes of a connection attempt that timed out. */
+const CONNECT_TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'])
 
 /**
- * What a gateway should answer when a call ended with this error (RFC 9110 §15.6): 503 for what this process itself
- * refused, had no time or no resources for, with a Retry-After if known; 504 for a time-out; 502 for a failed connection
- * or an invalid response; 408 when it was the caller's own request that did not come in time; the upstream's own status
- * and Retry-After as they are. Anything else is the gateway's own fault: 500.
+ * The status a gateway should respond with when a call ended with this error (RFC 9110 §15.6):
+ *
+ * - 503 when this process refused the call, or had no time or resources for it; with a Retry-After if known;
+ * - 504 for a timeout;
+ * - 502 for a failed connection or an invalid response;
+ * - 408 when the caller did not finish its own request in time;
+ * - the upstream's own status and Retry-After, unchanged, for a status error;
+ * - 500 for anything else: the fault is the gateway's own.
  *
  * @example
  * const { status, retryAfter } = toGatewayStatus(error)
@@ -38,9 +42,9 @@ function statusOfTimeout({ phase }: TimeoutError): number {
 
 function statusOfConnection({ blame, reason }: ConnectionError): number {
   if (blame === 'process') return 503
-  return NO_CONNECTION_IN_TIME.has(reason) ? 504 : 502
+  return CONNECT_TIMEOUTS.has(reason) ? 504 : 502
 }
 
-/** Rounded up, as a client that comes back too early is refused again. */
+/** Rounded up, because a client that retries too early is refused again. */
 const secondsOf = (ms: number | undefined): number | undefined =>
   ms === undefined ? undefined : Math.max(1, Math.ceil(ms / 1_000))

@@ -1,16 +1,17 @@
-/** An option that makes no sense: names the option, the value given and what was expected. */
+/** An invalid option or argument. The error names the option, the value given and what was expected. */
 export class OptionError extends TypeError {
   /** Stable. */
   readonly code = 'ERR_OPTION'
-  /** Where, e.g. `upstreams.payments.breaker.failureRate`. */
+  /** The path of the option, e.g. `upstreams.payments.breaker.failureRate`. */
   readonly option: string
-  /** What would have been right. */
+  /** What was expected. */
   readonly expected: string
-  /** What was there instead, described: nothing that may be secret is shown. */
+  /** A description of the value given; nothing that may be secret is shown. */
   readonly given: string
 
-  constructor(option: string, given: string, expected: string) {
-    super(`${option}: expected ${expected}, got ${given}`)
+  /** @param message - a sentence of its own, where "expected …, got …" would not read well. */
+  constructor(option: string, given: string, expected: string, message?: string) {
+    super(message ?? `${option}: expected ${expected}, got ${given}`)
     this.option = option
     this.expected = expected
     this.given = given
@@ -21,7 +22,7 @@ export class OptionError extends TypeError {
     return 'OptionError'
   }
 
-  /** What a structured log should hold. */
+  /** The fields for a structured log. */
   toJSON(): Record<string, unknown> {
     const { name, code, message, option, expected } = this
     return { name, code, message, option, expected }

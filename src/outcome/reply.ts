@@ -5,9 +5,9 @@ import type { Verdict } from './verdict.ts'
 /** Header fields of a response, names in lower case. */
 export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>
 
-/** Where the time of a call went, in ms. */
+/** How the time of a call was spent, in ms. */
 export interface Timings {
-  /** Waiting for a permit. */
+  /** The wait for a permit. */
   readonly queued: number
   /** From the start of the last attempt to the response's headers. */
   readonly headers: number
@@ -15,15 +15,15 @@ export interface Timings {
   readonly total: number
 }
 
-/** What is to be known of a reply that is not the upstream's own to this call. */
+/** Details of a reply that replaces an error. */
 export interface StandIn {
-  /** What it stands in for. */
+  /** The error the reply replaces. */
   readonly error: UpstreamError
 }
 
-/** What is to be known of a stale reply. */
+/** Details of a stale reply. */
 export interface Stale extends StandIn {
-  /** Its age in ms. */
+  /** The age of the reply, in ms. */
   readonly age: number
 }
 
@@ -31,19 +31,19 @@ const BOM = '\uFEFF'
 const NOTHING = Buffer.alloc(0)
 const EXCERPT = 1_024
 
-/** A reply's body: bytes that are all there, or a stream of them. */
+/** A reply's body: buffered bytes, or a stream. */
 export type ReplyBody = Buffer | Readable
 
-/** A body that is handed through to the caller of a dispatcher, and never stands on a reply. */
+/** A body that is passed through to the caller of a dispatcher and never becomes part of a reply. */
 export interface RelayedBody {
-  /** This is the response the caller gets: all of it may go on. */
-  handOn(): void
-  /** It is not; unless nothing better follows. */
+  /** Passes the response on: it is the one the caller gets. */
+  passOn(): void
+  /** Holds the response back: the caller gets it only if no further attempt follows. */
   discard(): void
 }
 
 /**
- * What an upstream answered.
+ * An upstream's reply.
  *
  * @example
  * const reply = await client.get(url, { throwOnStatus: false })
@@ -52,21 +52,21 @@ export interface RelayedBody {
 export class Reply {
   /** The status code. */
   readonly status: number
-  /** Header fields, names in lower case; a field that came more than once is an array. */
+  /** Header fields, names in lower case; a field that was sent more than once is an array. */
   readonly headers: ReplyHeaders
   /** How many attempts it took. */
   attempts = 1
-  /** Set when it is the last good reply, which stands in for one that failed. */
+  /** Set when this is the last good reply, served in place of an error. */
   stale: Stale | undefined = undefined
-  /** Set when a fallback answered in place of the upstream, with what it stands in for. */
+  /** Set when a fallback made this reply in place of an error. */
   fallback: StandIn | undefined = undefined
-  /** Whether it is the reply to an equal call that was in flight already. */
+  /** Whether this is the reply to an identical call that was already in flight. */
   shared = false
-  /** What it says about the endpoint. @internal */
+  /** What it proves about the endpoint. @internal */
   verdict: Verdict = 'healthy'
-  /** What its Retry-After asks for, in ms. @internal */
+  /** The wait its Retry-After asks for, in ms. @internal */
   retryAfter: number | undefined = undefined
-  /** The error that stands for it, once there is one. @internal */
+  /** The StatusError for this reply, once there is one. @internal */
   failure: { stopped: StopReason | undefined } | undefined = undefined
   /** @internal */
   queued = 0
@@ -77,8 +77,8 @@ export class Reply {
   #bytes: Buffer
   #stream: Readable | undefined
   #relayed: RelayedBody | undefined
-  /** Who waits for the end of a stream; undefined once there is nothing to wait for. */
-  #waiting: ((error?: unknown) => void)[] | undefined
+  /** Callbacks for the end of the stream; undefined once it has ended. */
+  #endListeners: ((error?: unknown) => void)[] | undefined
   #failure: unknown
 
   constructor(status: number, headers: ReplyHeaders, body: ReplyBody | RelayedBody = NOTHING) {
@@ -90,7 +90,7 @@ export class Reply {
       this.#bytes = NOTHING
       if (body instanceof Readable) this.#stream = body
       else this.#relayed = body
-      this.#waiting = []
+      this.#endListeners = []
     }
   }
 
@@ -99,20 +99,20 @@ export class Reply {
     return this.status < 400
   }
 
-  /** The body as a stream; only of `client.stream()`. The permit is held until it ends. */
+  /** The body as a stream; only for replies of `client.stream()`. The permit is held until the stream ends. */
   get body(): Readable {
     if (this.#stream !== undefined) return this.#stream
-    throw new TypeError('This reply is buffered: use bytes(), text() or json(), or client.stream()')
+    throw new TypeError('The body of this reply is buffered: use bytes(), text() or json(), or call client.stream()')
   }
 
-  /** Where the time went, in ms. */
+  /** How the time was spent, in ms. */
   get timings(): Timings {
     return { queued: this.queued, headers: this.headersAfter, total: this.total }
   }
 
   /** The body as bytes. */
   bytes(): Buffer {
-    if (this.#stream !== undefined) throw new TypeError('The body of this reply is a stream: read reply.body')
+    if (this.#stream !== undefined) throw new TypeError('The body of this reply is a stream: read it from reply.body')
     return this.#bytes
   }
 
@@ -122,23 +122,23 @@ export class Reply {
     return text.startsWith(BOM) ? text.slice(1) : text
   }
 
-  /** The body as parsed JSON. @throws SyntaxError if it is none; it does not quote the body, as JSON.parse's own would. */
-  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller says what it expects
+  /** The body as parsed JSON. @throws SyntaxError if it is not JSON; unlike that of JSON.parse, it does not quote the body. */
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states the type it expects
   json<T = unknown>(): T {
     const text = this.text()
     try {
       return JSON.parse(text) as T
     } catch {
-      throw new SyntaxError(`The body of this reply is not JSON (status ${this.status}, ${text.length} characters)`)
+      throw new SyntaxError(`The body of this reply is not valid JSON (status ${this.status}, ${text.length} characters)`)
     }
   }
 
-  /** Whether its body is a stream. @internal */
+  /** Whether the body is a stream. @internal */
   get isStreamed(): boolean {
     return this.#stream !== undefined
   }
 
-  /** Why no further attempt was made, if one was considered. @internal */
+  /** Why the call was not retried, if a retry was considered. @internal */
   get stopped(): StopReason | undefined {
     return this.failure?.stopped
   }
@@ -148,7 +148,7 @@ export class Reply {
     return this.#bytes.toString('utf8', 0, EXCERPT)
   }
 
-  /** A buffered reply once more, for another caller: what one does to its headers or bytes the others do not see. @internal */
+  /** Copies a buffered reply for another caller; changes to the copy's headers or bytes do not affect the original. @internal */
   copy(): Reply {
     const copy = new Reply(this.status, copyOfHeaders(this.headers), Buffer.from(this.bytes()))
     copy.attempts = this.attempts
@@ -162,32 +162,32 @@ export class Reply {
     return copy
   }
 
-  /** Runs `done` when the body has ended: at once if it has already, else when the stream ends or fails. @internal */
+  /** Runs `done` once the body has ended: at once if it already has, otherwise when the stream ends or fails. @internal */
   whenEnded(done: (error?: unknown) => void): void {
-    if (this.#waiting === undefined) done(this.#failure)
-    else this.#waiting.push(done)
+    if (this.#endListeners === undefined) done(this.#failure)
+    else this.#endListeners.push(done)
   }
 
-  /** Tells that the stream has ended. @internal */
+  /** Marks the stream as ended and runs the callbacks. @internal */
   end(error?: unknown): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
+    const listeners = this.#endListeners
+    this.#endListeners = undefined
     this.#failure = error
-    waiting?.forEach(done => { done(error) })
+    listeners?.forEach(done => { done(error) })
   }
 
-  /** Lets a relayed response go on to its caller. @internal */
-  handOn(): void {
-    this.#relayed?.handOn()
+  /** Passes a relayed response on to its caller. @internal */
+  passOn(): void {
+    this.#relayed?.passOn()
   }
 
-  /** Lets go of a body nobody will read. @internal */
+  /** Releases a body that will not be read. @internal */
   discard(): void {
     this.#relayed?.discard()
     this.#stream?.on('error', () => undefined).destroy()
   }
 }
 
-/** Header fields that no change to the others reaches. */
+/** A deep copy of header fields. */
 export const copyOfHeaders = (headers: ReplyHeaders): Record<string, string | string[] | undefined> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? [...value] : value]))

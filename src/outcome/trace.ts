@@ -1,11 +1,11 @@
 import type { CallReport, TimelineEntry } from './upstream-error.ts'
 
-/** Entries a timeline keeps; a call with more than that has made its point. */
-const LONGEST = 64
+/** The most entries a timeline keeps. */
+const MAX_ENTRIES = 64
 
-let numbered = 0
+let lastNumber = 0
 
-/** What happened to one call, kept apart from the call so that an error does not hold on to a body or a header. */
+/** What happened to one call. Separate from the call, so that an error does not retain a body or a header. */
 export class Trace implements CallReport {
   readonly upstream: string
   readonly method: string
@@ -16,7 +16,7 @@ export class Trace implements CallReport {
   #lastAt: number
   #entries: TimelineEntry[] | undefined
 
-  /** @param target - path and query; only the path is ever shown. */
+  /** @param target - path and query; only the path is shown. */
   constructor(upstream: string, method: string, target: string, now: number) {
     this.upstream = upstream
     this.method = method
@@ -25,9 +25,9 @@ export class Trace implements CallReport {
     this.#lastAt = now
   }
 
-  /** The call's number: given when first asked for, so that it costs nothing while nobody listens. */
+  /** The call's number. Assigned at the first read, so that it costs nothing while no event has a subscriber. */
   get number(): number {
-    if (this.#number === 0) this.#number = ++numbered
+    if (this.#number === 0) this.#number = ++lastNumber
     return this.#number
   }
 
@@ -44,12 +44,12 @@ export class Trace implements CallReport {
     return this.#entries ?? []
   }
 
-  /** Notes an event that somebody who reads a failure will want to know of. */
+  /** Adds an event to the timeline of the call. */
   mark(event: string, now: number): void {
     this.#lastAt = now
     const entry = { at: now - this.startedAt, event }
-    // Most have one; an array that is pushed to makes room for many.
+    // Most calls have one entry: a literal takes less memory than an array that grows by push().
     if (this.#entries === undefined) this.#entries = [entry]
-    else if (this.#entries.length < LONGEST) this.#entries.push(entry)
+    else if (this.#entries.length < MAX_ENTRIES) this.#entries.push(entry)
   }
 }

@@ -1,23 +1,37 @@
 import type { Sent, Verdict } from './verdict.ts'
 
-/** Why no further attempt was made. */
+/** Why a call was not retried. */
 export type StopReason = 'limit' | 'budget' | 'deadline' | 'not repeatable' | 'circuit open' | 'queue full' | 'draining'
 
+/** The stop reasons as messages have them; each contains its code. */
+const WHY_STOPPED: Readonly<Record<StopReason, string>> = {
+  'limit': 'retry limit reached', 'budget': 'retry budget exhausted', 'deadline': 'deadline too close',
+  'not repeatable': 'request not repeatable', 'circuit open': 'circuit open', 'queue full': 'queue full',
+  'draining': 'client draining',
+}
+
 /**
- * What a call is waiting for. `caller`: for the caller itself, to give more of a streamed request body or to take more of a
- * streamed reply. `shared call`: for the equal call whose flight it shares.
+ * What a call is waiting for. `caller`: the caller itself, which has to write more of a streamed request body or read more of
+ * a streamed reply. `shared call`: the identical call in flight whose reply it shares.
  */
 export type Phase = 'queue' | 'connect' | 'headers' | 'body' | 'back-off' | 'caller' | 'shared call'
 
-/** One line of what happened to a call. */
+/** The phases as messages and timelines have them; each contains its code. */
+export const DURING: Readonly<Record<Phase, string>> = {
+  'queue': 'in the queue for a permit', 'connect': 'during connect', 'headers': 'waiting for response headers',
+  'body': 'reading the response body', 'back-off': 'in back-off before a retry', 'caller': 'waiting for the caller',
+  'shared call': 'waiting for a shared call',
+}
+
+/** One entry of a call's timeline. */
 export interface TimelineEntry {
-  /** ms since the call began. */
+  /** Time since the start of the call, in ms. */
   readonly at: number
-  /** What happened then, in words. */
+  /** What happened, in words. */
   readonly event: string
 }
 
-/** What every error can say about its call. Nothing here holds a header, a body, a query or a credential. */
+/** What every error reports about its call. It never holds a header, a body, a query or a credential. */
 export interface CallReport {
   /** The upstream's name, or its origin if it has none. */
   readonly upstream: string
@@ -35,7 +49,7 @@ export interface CallReport {
 
 const canHideStack = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit')?.writable === true
 
-/** Gives way to `canHideStack`: with frozen intrinsics the limit can't be set, and stacks are kept. */
+/** Sets the stack trace limit where that is possible: with frozen intrinsics it is not, and errors keep their stacks. */
 function setStackLimit(limit: number): number {
   const before = Error.stackTraceLimit
   if (canHideStack) Error.stackTraceLimit = limit
@@ -44,7 +58,7 @@ function setStackLimit(limit: number): number {
 
 export const round = (ms: number): string => (ms < 10 ? String(Math.round(ms * 10) / 10) : String(Math.round(ms)))
 
-/** The classes' names as they are written, by code: a bundler may shorten them, and a log is to say what happened. */
+/** The names of the classes, by code, for logs: a minifier may shorten the names in the code. */
 const NAMES: Readonly<Record<string, string>> = {
   ERR_CIRCUIT_OPEN: 'CircuitOpenError', ERR_LIMIT_EXCEEDED: 'LimitExceededError', ERR_DRAINING: 'DrainingError',
   ERR_DEADLINE_EXCEEDED: 'DeadlineExceededError', ERR_ATTEMPT_TIMEOUT: 'AttemptTimeoutError',
@@ -52,10 +66,9 @@ const NAMES: Readonly<Record<string, string>> = {
 }
 
 /**
- * What a call ends with when it does not end with a reply. The message says which upstream, what was tried, why it
- * stopped and, if known, when it will be tried again; it is put together when read. There is no stack: these errors
- * begin in sockets and timers, where a stack tells nothing about the caller, and taking one is most of the cost of a
- * refusal.
+ * The base class of the errors a call can end with. The message says which upstream was called, what was tried, why the
+ * call was not retried and, if known, when to try again; it is composed when read. The error has no stack: it originates in
+ * sockets and timers, where a stack says nothing about the caller, and capturing one is most of the cost of a refusal.
  */
 export abstract class UpstreamError extends Error {
   /** Stable, e.g. `ERR_CIRCUIT_OPEN`. */
@@ -64,11 +77,11 @@ export abstract class UpstreamError extends Error {
   readonly sent: Sent
   /** What it proves about the endpoint. */
   readonly verdict: Verdict
-  /** Why no further attempt was made, if one was considered. */
+  /** Why the call was not retried, if a retry was considered. */
   stopped: StopReason | undefined = undefined
   #report: CallReport
   #fallback: { readonly error: unknown; readonly entry: TimelineEntry } | undefined = undefined
-  /** What went wrong, in words; the rest of the message is added around it. */
+  /** What went wrong, in words; `message` adds the rest. */
   protected abstract readonly summary: string
 
   constructor(report: CallReport, sent: Sent, verdict: Verdict, cause?: unknown) {
@@ -112,12 +125,15 @@ export abstract class UpstreamError extends Error {
     return this.#fallback === undefined ? timeline : [...timeline, this.#fallback.entry]
   }
 
-  /** What the fallback failed with, if there was one and it did. Not among the error's own properties nor in `toJSON()`. */
+  /** The error the fallback failed with, if there was a fallback and it failed. Neither an own property nor in `toJSON()`. */
   get fallbackError(): unknown {
     return this.#fallback?.error
   }
 
-  /** Notes that the fallback failed, `at` ms after the call began; by name only, as what it says may be secret. @internal */
+  /**
+   * Records that the fallback failed, `at` ms after the start of the call. The timeline shows only the name of its error, as the
+   * message may be secret. @internal
+   */
   fallbackFailed(error: unknown, at: number): void {
     this.#fallback = { error, entry: { at, event: `fallback failed: ${error instanceof Error ? error.name : typeof error}` } }
   }
@@ -132,15 +148,15 @@ export abstract class UpstreamError extends Error {
     return NAMES[this.code] ?? this.constructor.name
   }
 
-  /** What happened and why it was not tried again, in a line; put together when read. */
+  /** What happened and why the call was not retried, in one line; composed when read. */
   override get message(): string {
     const { upstream, method, path, attempts, elapsed } = this.#report
     const tried = attempts === 0 ? 'no attempt' : attempts === 1 ? '1 attempt' : `${attempts} attempts`
-    const stopped = this.stopped === undefined ? '' : `; not tried again: ${this.stopped}`
-    return `${method} ${path} on ${upstream}: ${this.summary} (${tried}, ${round(elapsed)} ms${stopped})`
+    const stopped = this.stopped === undefined ? '' : `; gave up: ${WHY_STOPPED[this.stopped]}`
+    return `${method} ${path} on ${upstream}: ${this.summary} (${tried} in ${round(elapsed)} ms${stopped})`
   }
 
-  /** What a structured log should hold. */
+  /** The fields for a structured log. */
   toJSON(): Record<string, unknown> {
     const { upstream, method, path, attempts, elapsed, timeline } = this
     return {

@@ -8,7 +8,7 @@ export type AnyRegistry = Registry | Registry<OpenMetricsContentType>
 
 const PREFIX = 'breakwater_'
 
-/** All metrics in one registry under one prefix; clients join and leave. */
+/** All metrics in one registry under one prefix, shared by the clients that report to it. */
 export class Families {
   readonly buckets: readonly number[]
   readonly #registry: AnyRegistry
@@ -24,37 +24,41 @@ export class Families {
     this.buckets = buckets
     this.#names = ALL.map(instrument => prometheusName(instrument).replace(PREFIX, prefix))
     const taken = this.#names.find(name => registry.getSingleMetric(name) !== undefined)
-    if (taken !== undefined) throw new OptionError('prefix', `'${prefix}', by which ${taken} is registered already`, 'one of its own')
+    if (taken !== undefined) {
+      throw new OptionError('prefix', `'${prefix}'`, 'an unused prefix',
+        `prefix '${prefix}' is already in use: the registry has a metric ${taken}`)
+    }
     ALL.forEach((instrument, index) => { this.#make(instrument, this.#names[index] as string) })
   }
 
-  /** Whether all of them are in the registry still; somebody may have cleared it. */
+  /** Whether all metrics are still in the registry, which other code may have cleared. */
   get registered(): boolean {
     const all = [...this.#counters.values(), ...this.#histograms.values(), ...this.#gauges.values()]
     const present = new Set(this.#names.map(name => this.#registry.getSingleMetric(name)))
     return all.every(metric => present.has(metric))
   }
 
-  /** Reads gauges from here too. @throws OptionError when a client of this name has joined already. */
+  /** Adds a client with its gauges. @throws OptionError when a client of this name has joined already. */
   join(client: string, source: () => Reading[]): void {
     if (this.#sources.has(client)) {
-      throw new OptionError('client', `a second one named '${client}'`, 'a name (its option name) that no other has in this registry')
+      throw new OptionError('client', `a second one named '${client}'`, 'a client with a unique name',
+        `a client named '${client}' reports to this registry already: set the option name`)
     }
     this.#sources.set(client, source)
   }
 
-  /** Reads no more from there; the last one takes the metrics with it. */
+  /** Removes a client; with the last one the metrics are removed from the registry. */
   leave(client: string): void {
     if (!this.#sources.delete(client) || this.#sources.size > 0 || !this.registered) return
     for (const name of this.#names) this.#registry.removeSingleMetric(name)
   }
 
-  /** A metric to count with. */
+  /** The counter of an instrument. */
   counter(instrument: Instrument): Counter {
     return this.#counters.get(instrument) as Counter
   }
 
-  /** A metric for durations. */
+  /** The histogram of an instrument. */
   histogram(instrument: Instrument): Histogram {
     return this.#histograms.get(instrument) as Histogram
   }
@@ -67,14 +71,14 @@ export class Families {
     else {
       this.#gauges.set(instrument, new Gauge({
         ...common,
-        // What a cluster makes of the gauges of its workers.
+        // How prom-client aggregates the gauges of the workers of a cluster.
         aggregator: unit.startsWith('{') ? 'sum' : 'average',
         collect: () => { this.#refresh() },
       }))
     }
   }
 
-  /** Each gauge asks as a scrape comes to it; all of one scrape are set at once. */
+  /** Sets all gauges at once. prom-client calls this for each gauge of a scrape; only the first call has an effect. */
   #refresh(): void {
     if (this.#isFresh) return
     this.#isFresh = true
@@ -86,18 +90,18 @@ export class Families {
   }
 }
 
-const known = new WeakMap<AnyRegistry, Map<string, Families>>()
+const familiesByRegistry = new WeakMap<AnyRegistry, Map<string, Families>>()
 
-/** The metrics of a registry under a prefix: those there are, or new ones. @throws OptionError */
+/** The metrics of a registry under a prefix, created if necessary. @throws OptionError */
 export function familiesOf(registry: AnyRegistry, buckets: readonly number[], prefix: string = PREFIX): Families {
-  const byPrefix = known.get(registry) ?? new Map<string, Families>()
-  known.set(registry, byPrefix)
+  const byPrefix = familiesByRegistry.get(registry) ?? new Map<string, Families>()
+  familiesByRegistry.set(registry, byPrefix)
   const found = byPrefix.get(prefix)
   if (found?.registered === true) {
     if (String(found.buckets) === String(buckets)) return found
-    throw new OptionError('buckets', `[${buckets.join(', ')}]`, `those the registry has already: [${found.buckets.join(', ')}]`)
+    throw new OptionError('buckets', `[${buckets.join(', ')}]`, `those already in the registry: [${found.buckets.join(', ')}]`)
   }
-  const made = new Families(registry, prefix, buckets)
-  byPrefix.set(prefix, made)
-  return made
+  const created = new Families(registry, prefix, buckets)
+  byPrefix.set(prefix, created)
+  return created
 }

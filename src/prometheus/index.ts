@@ -1,3 +1,8 @@
+/**
+ * Metrics for Prometheus. Needs `prom-client`.
+ *
+ * @module breakwater/prometheus
+ */
 import { register as globalRegistry, type OpenMetricsContentType, type Registry } from 'prom-client'
 import type { Client } from '../client/client.ts'
 import { refuse } from '../options/options.ts'
@@ -13,17 +18,17 @@ export type { TelemetryOptions } from '../telemetry/options.ts'
 
 /** Options of {@link prometheusMetrics}. */
 export interface PrometheusOptions extends TelemetryOptions {
-  /** Where the metrics are registered. @default prom-client's global registry */
+  /** The registry for the metrics. @default prom-client's global registry */
   readonly register?: Registry | Registry<OpenMetricsContentType>
-  /** What metric names begin with; dashboards and rules expect the default. @default breakwater_ */
+  /** The prefix of metric names; dashboards and alerting rules expect the default. @default breakwater_ */
   readonly prefix?: string
 }
 
 /** The metrics of one client in a registry. */
 export interface PrometheusMetrics {
   /**
-   * Stops listening and takes the client's series out of the registry, and the metrics with them when no other client has
-   * any there. Safe to call twice.
+   * Stops recording and removes the client's series from the registry, and the metrics as well if no other client reports to
+   * it. Safe to call twice.
    */
   close(): void
 }
@@ -32,16 +37,16 @@ const isRegistry = (value: unknown): boolean =>
   typeof (value as { registerMetric?: unknown } | null)?.registerMetric === 'function'
 
 /**
- * Registers the metrics of a client with prom-client: counters and durations from its events, gauges read from
- * `client.snapshot()` at each scrape. The series of an upstream go when it goes. Several clients may report to one
- * registry; the label `client` tells them apart.
+ * Registers the metrics of a client with prom-client: counters and histograms from its events, gauges read from
+ * `client.snapshot()` at each scrape. The series of an upstream are removed with it. Several clients may report to one
+ * registry; they differ in the label `client`.
  *
  * @example
  * const client = createClient()
  * prometheusMetrics(client)
  * createServer(async (_, response) => response.end(await register.metrics())).listen(9464)
  *
- * @throws OptionError when an option makes no sense, or a client of the same name reports to that registry already.
+ * @throws OptionError for an invalid option, or when a client of the same name reports to that registry already.
  */
 export function prometheusMetrics(client: Client, options: PrometheusOptions = {}): PrometheusMetrics {
   const { register = globalRegistry, prefix, maxUpstreams, buckets, methods } = telemetryPolicy(options, {
@@ -56,7 +61,7 @@ export function prometheusMetrics(client: Client, options: PrometheusOptions = {
   const families = familiesOf(register, buckets, prefix)
   families.join(client.name, () => readings(client, names))
   const sink = seriesIn(families, client.name)
-  const stop = observe(client, { names, methods, sink, report: warnOnce('metrics') })
+  const stop = observe(client, { names, methods, sink, onError: warnOnce('metrics') })
   return {
     close() {
       stop()

@@ -3,24 +3,24 @@ import type { Labels } from '../telemetry/labels.ts'
 import type { Sink } from '../telemetry/observe.ts'
 import type { Families } from './families.ts'
 
-/** A metric with all its labels. */
+/** A series: a metric with its labels. */
 interface Series {
   readonly metric: { remove(labels: Labels): void }
   readonly labels: Labels
 }
 
-/** A {@link Sink} that keeps track of its series, so that they can go. */
+/** A {@link Sink} that tracks its series, so that they can be removed. */
 export interface SeriesSink extends Sink {
-  /** Lets go of all. */
+  /** Removes all series. */
   clear(): void
 }
 
-/** Where the counters and histograms of one client go. */
+/** Creates the sink for the counters and histograms of one client. */
 export function seriesIn(families: Families, client: string): SeriesSink {
   const byUpstream = new Map<string, Map<string, Series>>()
 
-  /** Remembers the series, and gives its labels. */
-  const note = (instrument: Instrument, given: Labels, metric: Series['metric']): Labels => {
+  /** Tracks a series. @returns its labels. */
+  const track = (instrument: Instrument, given: Labels, metric: Series['metric']): Labels => {
     const upstream = given['upstream'] as string
     let known = byUpstream.get(upstream)
     if (known === undefined) byUpstream.set(upstream, known = new Map<string, Series>())
@@ -36,11 +36,11 @@ export function seriesIn(families: Families, client: string): SeriesSink {
   return {
     count(instrument, labels) {
       const counter = families.counter(instrument)
-      counter.inc(note(instrument, labels, counter))
+      counter.inc(track(instrument, labels, counter))
     },
     record(instrument, labels, seconds) {
       const histogram = families.histogram(instrument)
-      histogram.observe(note(instrument, labels, histogram), seconds)
+      histogram.observe(track(instrument, labels, histogram), seconds)
     },
     forget,
     clear() {

@@ -3,48 +3,48 @@ import type { Server as SecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 
-/** A server that can be shut down: one of node:http or node:https, as Express and Fastify make them. */
+/** A server that can be shut down: a server of node:http or node:https, as Express and Fastify create them. */
 export type HttpServer = Server | SecureServer
 
 /**
- * Who is connected to some servers, and which requests are in flight.
+ * The connections to some servers, and the requests in flight on them.
  *
- * Node closes idle connections itself (`server.close()`), but before 26 not those that never sent a byte, as browsers and
- * load balancers open them ahead, nor upgraded ones: it no longer knows these. So all are counted here.
+ * Node closes idle connections itself (`server.close()`), except upgraded ones, which it no longer tracks, and before Node 26
+ * those that never sent a byte, which browsers and load balancers open in advance. So all connections are tracked here.
  */
 export class Connections {
   /** Requests in flight. */
   requests = 0
   /** Requests answered since `drain()`. */
   answered = 0
-  /** Connections ended by us that had no request in flight. */
+  /** Connections without a request in flight that were closed by `endIdle()`. */
   ended = 0
   readonly #servers: readonly HttpServer[]
   /** Connections and the requests in flight on each. */
   readonly #open = new Map<Socket, Set<ServerResponse>>()
-  /** Connections below TLS. Those in `#open` are what came of them, so with none there all of these still shake hands. */
+  /** TCP connections below TLS. If `#open` is empty, all of these are still in their handshake. */
   readonly #raw = new Set<Socket>()
   #draining = false
   #stopped = false
-  #hurried = false
+  #endsIdle = false
   #resolve: (() => void) | undefined
 
   constructor(servers: readonly HttpServer[]) {
     this.#servers = servers
     for (const server of servers) {
       const secure = server instanceof TlsServer
-      if (secure) server.on('connection', this.#meetRaw)
-      server.on(secure ? 'secureConnection' : 'connection', this.#meet)
-      server.prependListener('request', this.#begin)
+      if (secure) server.on('connection', this.#onRawConnection)
+      server.on(secure ? 'secureConnection' : 'connection', this.#onConnection)
+      server.prependListener('request', this.#onRequest)
     }
   }
 
-  /** Connections open. */
+  /** Number of open connections. */
   get size(): number {
     return this.#open.size
   }
 
-  /** From now on replies say `Connection: close`, those in flight included as far as they still can. */
+  /** From now on responses have `Connection: close`, including those in flight whose header has not been sent. */
   drain(): void {
     this.#draining = true
     for (const responses of this.#open.values()) for (const response of responses) closeAfter(response)
@@ -53,22 +53,22 @@ export class Connections {
   /** Accepts no more connections, and closes idle ones. */
   stop(): void {
     this.#stopped = true
-    // A server that never listened, or that somebody has closed, says so in an error nobody needs.
+    // The error of a server that never listened, or has been closed already, is ignored.
     for (const server of this.#servers) server.close(() => undefined)
   }
 
-  /** Ends the connections that have no request in flight, and such as are still to come. */
+  /** Closes the connections without a request in flight, now and from now on. */
   endIdle(): void {
-    this.#hurried = true
+    this.#endsIdle = true
     for (const [socket, responses] of this.#open) {
       if (responses.size > 0) continue
       this.ended++
       socket.destroy()
     }
-    this.#tell()
+    this.#checkClosed()
   }
 
-  /** Ends all connections now. */
+  /** Closes all connections now. */
   destroy(): void {
     for (const socket of [...this.#open.keys(), ...this.#raw]) socket.destroy()
   }
@@ -77,37 +77,37 @@ export class Connections {
   closed(): Promise<void> {
     return new Promise(resolve => {
       this.#resolve = resolve
-      this.#tell()
+      this.#checkClosed()
     })
   }
 
-  /** Lets go of the servers. */
+  /** Removes the listeners from the servers. */
   release(): void {
     for (const server of this.#servers) {
-      server.off('connection', this.#meetRaw).off('connection', this.#meet)
-      server.off('secureConnection', this.#meet).off('request', this.#begin)
+      server.off('connection', this.#onRawConnection).off('connection', this.#onConnection)
+      server.off('secureConnection', this.#onConnection).off('request', this.#onRequest)
     }
   }
 
-  readonly #meetRaw = (socket: Socket): void => {
+  readonly #onRawConnection = (socket: Socket): void => {
     this.#raw.add(socket)
     socket.once('close', () => {
       this.#raw.delete(socket)
-      this.#tell()
+      this.#checkClosed()
     })
   }
 
-  readonly #meet = (socket: Socket): void => {
+  readonly #onConnection = (socket: Socket): void => {
     this.#open.set(socket, new Set())
     socket.once('close', () => {
-      // Pipelined responses that never had their turn are told nothing of it by Node.
+      // Node does not emit `close` on pipelined responses that were still waiting for their turn.
       this.requests -= this.#open.get(socket)?.size ?? 0
       this.#open.delete(socket)
-      this.#tell()
+      this.#checkClosed()
     })
   }
 
-  readonly #begin = ({ socket }: IncomingMessage, response: ServerResponse): void => {
+  readonly #onRequest = ({ socket }: IncomingMessage, response: ServerResponse): void => {
     const responses = this.#open.get(socket)
     if (responses === undefined) return
     responses.add(response)
@@ -117,15 +117,15 @@ export class Connections {
       if (!responses.delete(response) || !this.#open.has(socket)) return
       this.requests--
       if (this.#draining && response.writableFinished) this.answered++
-      // One whose headers had gone out before the drain promised to keep the connection.
+      // A response whose header was sent before the drain did not announce the close.
       if (this.#stopped && responses.size === 0) socket.destroySoon()
-      this.#tell()
+      this.#checkClosed()
     })
   }
 
-  #tell(): void {
+  #checkClosed(): void {
     if (this.#open.size > 0) return
-    if (this.#hurried) {
+    if (this.#endsIdle) {
       this.ended += this.#raw.size
       for (const socket of this.#raw) socket.destroy()
       this.#raw.clear()

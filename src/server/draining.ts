@@ -1,8 +1,8 @@
-/** Clients of services that are going: how a shutdown tells it to the health handlers without their being introduced. */
-const going = new WeakSet<object>()
+/** Clients whose service is shutting down: how a shutdown reaches the health handlers, which do not know of each other. */
+const draining = new WeakSet<object>()
 
-/** Says that the service in front of a client is going. */
-export const markDraining = (client: object): void => { going.add(client) }
+/** Marks the service of a client as shutting down. */
+export const markDraining = (client: object): void => { draining.add(client) }
 
-/** Whether the service in front of a client is going. */
-export const isDraining = (client: object): boolean => going.has(client)
+/** Whether the service of a client is shutting down. */
+export const isDraining = (client: object): boolean => draining.has(client)

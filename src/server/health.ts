@@ -7,15 +7,15 @@ import { healthSettings, type HealthOptions } from './options.ts'
 import { Outage } from './outage.ts'
 import { refuses, reportOf, type HealthReport } from './report.ts'
 
-/** What the handler reads of a request: one of node:http, Express, or Fastify's `request.raw`. */
+/** The part of a request that the handler reads: of node:http, Express, or Fastify's `request.raw`. */
 export interface HealthRequest {
   /** Its method. */
   readonly method?: string | undefined
-  /** Its target. */
+  /** Its request target. */
   readonly url?: string | undefined
 }
 
-/** What the handler needs of a response: one of node:http, Express, or Fastify's `reply.raw`. */
+/** The part of a response that the handler needs: of node:http, Express, or Fastify's `reply.raw`. */
 export interface HealthResponse {
   /** Sends the status and the header fields. */
   writeHead(status: number, headers: Record<string, string | number>): unknown
@@ -23,14 +23,14 @@ export interface HealthResponse {
   end(body?: string): unknown
 }
 
-/** Answers `/livez` and `/readyz`. */
+/** The handler of `/livez` and `/readyz`. */
 export interface Health {
   /**
-   * Answers a request if it is for one of its paths.
-   * @returns whether it did; if not, `next` was called.
+   * Responds to a request for one of its paths.
+   * @returns whether it responded; otherwise it has called `next`.
    */
   (request: HealthRequest, response: HealthResponse, next?: () => void): boolean
-  /** What `/readyz` would say now. */
+  /** The report that `/readyz` would send now. */
   report(): HealthReport
 }
 
@@ -39,35 +39,35 @@ const TYPE = 'application/health+json'
 const LIVE: HealthReport = { status: 'pass' }
 
 /**
- * Makes the handler of `/livez` and `/readyz` for a service that calls its upstreams by this client.
+ * Creates the handler of `/livez` and `/readyz` for a service that calls its upstreams with this client.
  *
- * Liveness says that the process answers, and never looks at an upstream: a restart does not mend somebody else.
- * Readiness is 503 while the service is going (`gracefulShutdown()` with the same client), when the client is closed,
- * and, in its turn, while a critical upstream is out; all else that is wrong is a `warn` in a 200.
+ * Liveness only says that the process responds. It never depends on an upstream, as a restart of this service would not repair
+ * one. Readiness is 503 while the service is shutting down (`gracefulShutdown()` with the same client), when the client is
+ * closed, and during this replica's turn in the outage of a critical upstream; any other problem is a `warn` with status 200.
  *
  * @example
  * const health = createHealth(client, { critical: ['payments'] })
  * createServer((request, response) => { if (!health(request, response)) app(request, response) })
  *
- * @throws OptionError when an option makes no sense, or a critical upstream is none the client was configured with.
+ * @throws OptionError for an invalid option, or a critical upstream that the client was not configured with.
  */
 export function createHealth(client: Client, options: HealthOptions = {}): Health {
   if (typeof (client as Partial<Client> | undefined)?.snapshot !== 'function') {
-    throw new OptionError('client', kindOf(client), 'a client of breakwater')
+    throw new OptionError('client', kindOf(client), 'a client made by createClient()')
   }
   const settings = healthSettings(options)
   const { clock, random } = { ...options }.env ?? systemEnv
   const outages = new Map(settings.critical.map((name, index) =>
-    [nameOf(client, name, `critical[${index}]`), new Outage(settings, random)]))
+    [configuredName(client, name, `critical[${index}]`), new Outage(settings, random)]))
   const critical = new Set(outages.keys())
-  let kept: { readonly at: number; readonly wasDraining: boolean; readonly report: HealthReport } | undefined
+  let cached: { readonly at: number; readonly wasDraining: boolean; readonly report: HealthReport } | undefined
 
-  /** Every outage is looked at, whatever the first one says: none may go unseen. */
-  const unreadyFor = (refusing: ReadonlySet<string>, now: number): string | undefined => {
+  /** Why the replica is unready, if it is. All outages are updated, even after the first that makes it unready. */
+  const reasonUnready = (refusing: ReadonlySet<string>, now: number): string | undefined => {
     let unready: string | undefined
     for (const [name, outage] of outages) {
-      outage.see(refusing.has(name), now)
-      if (outage.isTurn(now)) unready ??= `${name} is critical and refuses calls; it is this replica's turn to be out`
+      outage.update(refusing.has(name), now)
+      if (outage.isTurn(now)) unready ??= `critical upstream ${name} is unavailable, and it is this replica's turn to be unready`
     }
     return unready
   }
@@ -75,13 +75,13 @@ export function createHealth(client: Client, options: HealthOptions = {}): Healt
   const report = (): HealthReport => {
     const now = clock.now()
     const draining = isDraining(client)
-    if (kept !== undefined && now - kept.at < settings.refresh && kept.wasDraining === draining) return kept.report
+    if (cached !== undefined && now - cached.at < settings.refresh && cached.wasDraining === draining) return cached.report
     const snapshots = client.snapshot()
     const closed = snapshots.length > 0 && snapshots.every(upstream => upstream.draining)
-    const unready = unreadyFor(new Set(snapshots.filter(refuses).map(({ name }) => name)), now)
-    const output = draining ? 'the service is going' : closed ? 'the client is closed' : unready
-    kept = { at: now, wasDraining: draining, report: reportOf(snapshots, output, critical, settings) }
-    return kept.report
+    const unready = reasonUnready(new Set(snapshots.filter(refuses).map(({ name }) => name)), now)
+    const output = draining ? 'the service is shutting down' : closed ? 'the client is closed' : unready
+    cached = { at: now, wasDraining: draining, report: reportOf(snapshots, output, critical, settings) }
+    return cached.report
   }
 
   const handle = (request: HealthRequest, response: HealthResponse, next?: () => void): boolean => {
@@ -109,8 +109,8 @@ function answer({ method }: HealthRequest, response: HealthResponse, report: Hea
   response.end(method === 'HEAD' ? undefined : body)
 }
 
-/** The name under which the client reports an upstream that was configured by a name or origin. */
-function nameOf(client: Client, name: string, where: string): string {
+/** The name of a configured upstream in the client's snapshots. */
+function configuredName(client: Client, name: string, where: string): string {
   try {
     return client.upstream(name).snapshot().name
   } catch (error) {

@@ -1,3 +1,9 @@
+/**
+ * The service side: {@link createHealth} answers liveness and readiness checks, {@link gracefulShutdown} ends a service without
+ * losing a request.
+ *
+ * @module breakwater/server
+ */
 export { createHealth, type Health, type HealthRequest, type HealthResponse } from './health.ts'
 export { gracefulShutdown, type Shutdown } from './shutdown.ts'
 

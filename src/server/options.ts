@@ -1,4 +1,4 @@
-/** The options of `breakwater/server`: what they do, their defaults and their checks. Durations are ms. */
+/** The options of `breakwater/server`: what they do, their defaults and their checks. Durations are in ms. */
 import { constants } from 'node:os'
 import type { Env } from '../clock.ts'
 import { boolean, callable, checkShape, env, finiteMs, list, msOrZero, positive, rate, refuse, text } from '../options/options.ts'
@@ -6,70 +6,70 @@ import type { ShutdownEvent } from './steps.ts'
 
 /** Options of `createHealth()`. */
 export interface HealthOptions {
-  /** Where liveness is asked for. @default '/livez' */
+  /** The path of the liveness check. @default '/livez' */
   readonly livePath?: string
-  /** Where readiness is asked for. @default '/readyz' */
+  /** The path of the readiness check. @default '/readyz' */
   readonly readyPath?: string
   /**
-   * Upstreams, by name or origin, without which this service has nothing to answer. Only they can make a replica
-   * unready, and only for its turn: see `unreadyShare`. @default []
+   * Upstreams, by name or origin, without which this service cannot answer any request. Only these can make a replica
+   * unready, and only during its turn: see `unreadyShare`. @default []
    */
   readonly critical?: readonly string[]
-  /** How long a critical upstream must have refused calls before it is an outage, in ms. @default 10000 */
+  /** How long a critical upstream must refuse calls before that counts as an outage, in ms. @default 10000 */
   readonly outageAfter?: number
-  /** How long it must not have done so before the outage is over, in ms. @default 15000 */
+  /** How long it must refuse no calls before the outage is over, in ms. @default 15000 */
   readonly recoveryAfter?: number
   /**
-   * The share of an outage that a replica is unready for, 0–1, and so the share of replicas that are unready at a time;
-   * 1: all of them, for a load balancer that sends to all when none is ready. @default 0.1
+   * The share of an outage during which a replica is unready, 0–1, and so the share of replicas that are unready at a time.
+   * With 1, all replicas are unready; for a load balancer that sends to all when none is ready. @default 0.1
    */
   readonly unreadyShare?: number
-  /** How long a replica stays unready at a stretch, in ms. @default 30000 */
+  /** How long a replica stays unready at a time, in ms. @default 30000 */
   readonly maxUnready?: number
-  /** Whether the reply says more than a status: the upstreams, their addresses and circuits. @default true */
+  /** Whether the response contains more than a status: the upstreams, their addresses and circuits. @default true */
   readonly details?: boolean
-  /** Whether the last errors are told, too: their messages hold methods and paths. @default false */
+  /** Whether the response contains the last errors as well: their messages contain methods and paths. @default false */
   readonly errors?: boolean
-  /** Upstreams told of at most, the worst first. @default 100 */
+  /** The maximum number of upstreams in a report, the worst first. @default 100 */
   readonly maxUpstreams?: number
-  /** How long a report is given out before another is made, in ms: what many probes cost at most. @default 500 */
+  /** How long a report is reused, in ms; this bounds the cost of frequent probes. @default 500 */
   readonly refresh?: number
-  /** Time and chance; a test puts its own here. */
+  /** The sources of time and chance, for tests. */
   readonly env?: Env
 }
 
 /** Options of `gracefulShutdown()`. */
 export interface ShutdownOptions {
-  /** Signals that begin it; none: only you do. @default ['SIGTERM', 'SIGINT'] */
+  /** Signals that start the shutdown; with none, only a call does. @default ['SIGTERM', 'SIGINT'] */
   readonly signals?: readonly NodeJS.Signals[]
   /**
-   * How long requests are still accepted after readiness has failed, so that the load balancer hears of it, in ms. A
-   * SIGINT has none: that is somebody at a terminal. @default 8000, or a third of timeout if that is less
+   * How long requests are still accepted after readiness has failed, so that the load balancer can react, in ms. There is no
+   * grace after a SIGINT, which comes from a terminal. @default 8000, or a third of timeout if that is less
    */
   readonly grace?: number
   /**
-   * Longest time all of it may take, in ms; the last tenth of it, at most 2 s, is for `cleanup` alone. Keep it below
-   * Kubernetes' `terminationGracePeriodSeconds`, which is 30 s by default. @default 25000
+   * The maximum duration of the whole shutdown, in ms; the last tenth of it, at most 2 s, is reserved for `cleanup`. Keep it
+   * below Kubernetes' `terminationGracePeriodSeconds`, which is 30 s by default. @default 25000
    */
   readonly timeout?: number
   /**
-   * How long a connection with no request in flight may stay after we have stopped accepting, in ms: an upgraded one
-   * (WebSocket), or one whose request is only arriving. Infinity: as long as the timeout lets it. @default 1000
+   * How long a connection without a request in flight may stay open once no connections are accepted, in ms: an upgraded one
+   * (WebSocket), or one whose request is still arriving. Infinity: until the timeout. @default 1000
    */
   readonly linger?: number
   /**
-   * Whether to end the process when all is done: 0 when everything was finished, 1 when something was cut off.
-   * @default true after a signal, false when you began it
+   * Whether to exit the process at the end: with 0 if everything was finished, with 1 if something was cut off.
+   * @default true after a signal, false after a call
    */
   readonly exit?: boolean
   /**
-   * Runs last, when no request is in flight and the client is closed: close a database, flush a log. Its promise is
-   * waited for.
+   * Runs last, when no request is in flight and the client is closed: close a database, flush a log. A promise it returns is
+   * awaited.
    */
   readonly cleanup?: () => unknown
-  /** Hears of each step; a place to log, and to say good-bye to WebSockets (at `stopping`). */
+  /** Called at each step; for logs, and for closing WebSockets cleanly (at `stopping`). */
   readonly onStep?: (event: ShutdownEvent) => unknown
-  /** Time and chance; a test puts its own here. */
+  /** The sources of time and chance, for tests. */
   readonly env?: Env
 }
 
@@ -78,12 +78,12 @@ export type HealthSettings = Required<Omit<HealthOptions, 'env'>>
 /** {@link ShutdownOptions}, completed. */
 export type ShutdownSettings = Required<Omit<ShutdownOptions, 'exit' | 'cleanup' | 'onStep' | 'env'>>
 
-/** What `createHealth()` does unless told otherwise. */
+/** The defaults of `createHealth()`. */
 export const HEALTH: HealthSettings = {
   livePath: '/livez', readyPath: '/readyz', critical: [], outageAfter: 10_000, recoveryAfter: 15_000,
   unreadyShare: 0.1, maxUnready: 30_000, details: true, errors: false, maxUpstreams: 100, refresh: 500,
 }
-/** What `gracefulShutdown()` does unless told otherwise. */
+/** The defaults of `gracefulShutdown()`. */
 export const SHUTDOWN: ShutdownSettings = { signals: ['SIGTERM', 'SIGINT'], grace: 8_000, timeout: 25_000, linger: 1_000 }
 
 const path = (value: unknown, where: string): void => {
@@ -119,7 +119,7 @@ export function shutdownSettings(options: ShutdownOptions): ShutdownSettings {
   return settings
 }
 
-/** Lays what was given, and is not undefined, over the defaults. Own properties only. */
+/** Completes options with the defaults. Own properties only; undefined counts as not given. */
 const completed = <T extends object>(defaults: T, given: object): T => {
   const own: Record<string, unknown> = { ...given }
   return Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, own[name] ?? value])) as T

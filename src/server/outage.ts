@@ -1,53 +1,53 @@
 import type { Random } from '../clock.ts'
 import type { HealthSettings } from './options.ts'
 
-/** What the rule needs of the options. */
+/** The options that the rule uses. */
 export type OutageSettings = Pick<HealthSettings, 'outageAfter' | 'recoveryAfter' | 'unreadyShare' | 'maxUnready'>
 
 /**
- * Decides when a replica is unready for a critical upstream's sake.
+ * Decides when a replica is unready because of a critical upstream.
  *
- * A replica sees that the upstream refuses it, but not whether it refuses the others too. If it alone is cut off, it
- * should leave; if all are, nobody should, as nobody could do better. What all of them see alike they decide alike, so
- * no rule can do both, and the harm differs: a service without a single ready replica is dark for every caller. So
- * each leaves for its turn only, a stretch of `maxUnready` in every `maxUnready / unreadyShare`. Each replica draws once,
- * by lot, where its turn lies: at any moment about `unreadyShare` of them are out. Not once per outage: one that is out
- * is sent no calls, so to it the outage seems to end and begin anew, and it would have more turns than the others.
+ * A replica sees whether the upstream fails for itself, but not whether it fails for the other replicas. If only this replica is
+ * affected, it should become unready; if all are, none should, because that would take the service down for every caller. As all
+ * replicas decide by the same rule, none can tell the two cases apart. So each is unready only during its turn: for `maxUnready`
+ * in every `maxUnready / unreadyShare`. Each replica draws the position of its turn at random, once, so that at any moment about
+ * `unreadyShare` of them are unready. Drawing again for each outage would not work: an unready replica gets no calls, so for it
+ * the outage seems to end and begin again, and it would have more turns than others.
  *
- * It knows what it is shown: no timer, nothing between two looks.
+ * It has no timer: its state only changes when it is updated.
  */
 export class Outage {
   readonly #settings: OutageSettings
-  /** Where in its cycle this replica stands, 0–1. */
-  readonly #lot: number
-  /** When calls were first seen to be refused. */
+  /** The position of this replica's turn in the cycle, 0–1. */
+  readonly #position: number
+  /** When calls were first refused. */
   #since: number | undefined
-  /** When they were last seen to be. */
-  #seen = 0
+  /** When calls were last refused. */
+  #lastAt = 0
 
   constructor(settings: OutageSettings, random: Random) {
     this.#settings = settings
-    this.#lot = random()
+    this.#position = random()
   }
 
-  /** Takes in whether the upstream refuses calls now. */
-  see(refuses: boolean, now: number): void {
+  /** Records whether the upstream refuses calls now. */
+  update(refuses: boolean, now: number): void {
     if (refuses) {
       this.#since ??= now
-      this.#seen = now
-    } else if (now - this.#seen >= this.#settings.recoveryAfter) this.#since = undefined
+      this.#lastAt = now
+    } else if (now - this.#lastAt >= this.#settings.recoveryAfter) this.#since = undefined
   }
 
-  /** Whether calls have been refused for long enough. What comes and goes for a while is one outage. */
-  get lasts(): boolean {
-    return this.#since !== undefined && this.#seen - this.#since >= this.#settings.outageAfter
+  /** Whether calls have been refused for long enough. A flapping upstream is one outage. */
+  get isOutage(): boolean {
+    return this.#since !== undefined && this.#lastAt - this.#since >= this.#settings.outageAfter
   }
 
   /** Whether it is this replica's turn to be unready. */
   isTurn(now: number): boolean {
-    if (!this.lasts) return false
+    if (!this.isOutage) return false
     const { maxUnready, unreadyShare } = this.#settings
     const cycle = maxUnready / unreadyShare
-    return (now + this.#lot * cycle) % cycle < maxUnready
+    return (now + this.#position * cycle) % cycle < maxUnready
   }
 }

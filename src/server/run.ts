@@ -4,7 +4,7 @@ import { markDraining } from './draining.ts'
 import type { ShutdownOptions, ShutdownSettings } from './options.ts'
 import type { ShutdownReport, ShutdownStep } from './steps.ts'
 
-/** What is closed when no request is left: a breakwater client, or anything else that closes like one. */
+/** What to close when no request is left: a client, or anything else with the same two methods. */
 export interface Closable {
   /** Finishes what is in flight, then closes. */
   close(): Promise<void>
@@ -12,16 +12,25 @@ export interface Closable {
   destroy(): Promise<void>
 }
 
-/** Whether something can be closed, and cut short. */
-export const isClosable = (given: unknown): boolean => {
-  const { close, destroy } = (given ?? {}) as Partial<Closable>
+/** Whether a value has the methods of a {@link Closable}. */
+export const isClosable = (value: unknown): boolean => {
+  const { close, destroy } = (value ?? {}) as Partial<Closable>
   return typeof close === 'function' && typeof destroy === 'function'
 }
 
-const SHARE_FOR_CLEANUP = 0.1
-const MOST_FOR_CLEANUP = 2_000
+/** The share of the timeout reserved for `cleanup`, and the maximum in ms. */
+const CLEANUP_SHARE = 0.1
+const MAX_CLEANUP = 2_000
 
-/** One shutdown: its steps in their order, each of them bounded. */
+/** What a shutdown acts on. */
+export interface Targets {
+  readonly clients: readonly Closable[]
+  readonly connections: Connections
+}
+
+type Hooks = Pick<ShutdownOptions, 'cleanup' | 'onStep'>
+
+/** One shutdown: its steps in order, each with a time limit. */
 export class Run {
   /** Never rejects. */
   readonly finished: Promise<ShutdownReport>
@@ -30,43 +39,40 @@ export class Run {
   readonly #clients: readonly Closable[]
   readonly #connections: Connections
   readonly #settings: ShutdownSettings
-  readonly #own: Pick<ShutdownOptions, 'cleanup' | 'onStep'>
+  readonly #hooks: Hooks
   readonly #clock: Clock
   readonly #cutting: Promise<void>
   readonly #timers: Timer[] = []
   readonly #errors: unknown[] = []
   #isCut = false
-  #tellCut!: () => void
-  #tellFinished!: (report: ShutdownReport) => void
+  #resolveCutting!: () => void
+  #resolveFinished!: (report: ShutdownReport) => void
   #reason = ''
 
-  constructor(
-    clients: readonly Closable[], connections: Connections, settings: ShutdownSettings,
-    own: Pick<ShutdownOptions, 'cleanup' | 'onStep'>, clock: Clock,
-  ) {
-    this.finished = new Promise(resolve => { this.#tellFinished = resolve })
-    this.#cutting = new Promise(resolve => { this.#tellCut = resolve })
+  constructor({ clients, connections }: Targets, settings: ShutdownSettings, hooks: Hooks, clock: Clock) {
+    this.finished = new Promise(resolve => { this.#resolveFinished = resolve })
+    this.#cutting = new Promise(resolve => { this.#resolveCutting = resolve })
     this.#clients = clients
     this.#connections = connections
     this.#settings = settings
-    this.#own = own
+    this.#hooks = hooks
     this.#clock = clock
   }
 
-  /** Begins; once. */
+  /** Starts the shutdown; to be called once. */
   start(reason: string, grace: number): void {
     this.#reason = reason
     this.startedAt = this.#clock.now()
     const { timeout } = this.#settings
-    this.#after(timeout - Math.min(MOST_FOR_CLEANUP, timeout * SHARE_FOR_CLEANUP), () => this.cut())
+    this.#after(timeout - Math.min(MAX_CLEANUP, timeout * CLEANUP_SHARE), () => this.cut())
     const over = new Promise<void>(resolve => this.#after(timeout, resolve))
     void this.#perform(grace, over)
   }
 
-  /** Ends what is left now, but for the cleanup. */
+  /** Ends all remaining steps now, except the cleanup. */
   cut(): void {
     this.#isCut = true
-    this.#tellCut()
+    this.#resolveCutting()
   }
 
   async #perform(grace: number, over: Promise<void>): Promise<void> {
@@ -74,7 +80,7 @@ export class Run {
     if (!this.#isCut) await this.#stop()
     if (!this.#isCut) await this.#close()
     const lost = this.#isCut ? this.#end() : 0
-    const { cleanup } = this.#own
+    const { cleanup } = this.#hooks
     if (cleanup !== undefined) {
       this.#step('cleanup')
       await Promise.race([this.#try(async () => { await cleanup() }), over.then(() => this.#errors.push(tooLong()))])
@@ -84,7 +90,7 @@ export class Run {
     const { answered, ended } = this.#connections
     const errors = this.#errors
     const clean = !this.#isCut && errors.length === 0
-    this.#tellFinished({ reason: this.#reason, clean, duration: this.#elapsed, answered, cut: lost, ended, errors })
+    this.#resolveFinished({ reason: this.#reason, clean, duration: this.#elapsed, answered, cut: lost, ended, errors })
   }
 
   #drain(grace: number): Promise<void> {
@@ -106,13 +112,13 @@ export class Run {
     return this.#unlessCut(Promise.all(this.#clients.map(client => this.#try(() => client.close()))))
   }
 
-  /** @returns how many requests it cost. */
+  /** Closes everything now. @returns how many requests were cut off. */
   #end(): number {
     const lost = this.#connections.requests
     this.#step('cut')
     this.#connections.stop()
     this.#connections.destroy()
-    // Not waited for: time is up, and nothing of it can be lost any more.
+    // Not awaited: the time is up, and no request is left.
     for (const client of this.#clients) void this.#try(() => client.destroy())
     return lost
   }
@@ -121,11 +127,11 @@ export class Run {
     return Math.round(this.#clock.now() - (this.startedAt ?? this.#clock.now()))
   }
 
-  /** Tells of a step. What a listener throws must not keep the service from going. */
+  /** Reports a step. An error thrown by the listener must not stop the shutdown. */
   #step(step: ShutdownStep): void {
     const { requests, size } = this.#connections
     const event = { step, reason: this.#reason, elapsed: this.#elapsed, requests, connections: size }
-    void this.#try(async () => { await this.#own.onStep?.(event) })
+    void this.#try(async () => { await this.#hooks.onStep?.(event) })
   }
 
   async #try(run: () => Promise<void>): Promise<void> {
@@ -145,4 +151,4 @@ export class Run {
   }
 }
 
-const tooLong = (): Error => new Error('cleanup took longer than the timeout allows')
+const tooLong = (): Error => new Error('cleanup did not finish before the shutdown timeout')

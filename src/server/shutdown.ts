@@ -9,48 +9,48 @@ import { shutdownSettings, type ShutdownOptions } from './options.ts'
 import { isClosable, Run, type Closable } from './run.ts'
 import type { ShutdownReport } from './steps.ts'
 
-/** A shutdown that waits for its signal. Call it to begin at once; all calls give the same promise, which never rejects. */
+/** A shutdown that waits for its signal. Calling it starts it at once; all calls return the same promise, which never rejects. */
 export interface Shutdown {
   (): Promise<ShutdownReport>
-  /** What happened, when it has, whoever began it. */
+  /** The report of the shutdown, once it has finished, however it was started. */
   readonly finished: Promise<ShutdownReport>
-  /** Stops listening for signals and to the servers, unless it has begun. */
+  /** Stops listening for signals and to the servers, unless the shutdown has started. */
   uninstall(): void
 }
 
-/** A Ctrl-C under npm comes twice, from the terminal and from npm: what follows this soon, in ms, is no second signal. */
+/** Ctrl-C under npm is sent twice, by the terminal and by npm: a signal this soon after the first one, in ms, is ignored. */
 const ECHO = 250
 
 /**
- * Ends a service without losing a request, in bounded time: on SIGTERM (or SIGINT, or when called) readiness fails, the
- * load balancer gets its time to hear of it, no more connections are accepted, requests in flight are finished, the
- * client is closed, and the process exits. A second signal ends it at once; one that comes after a call only lets the
- * process exit in the end.
+ * Shuts a service down in bounded time and without losing a request: on SIGTERM (or SIGINT, or when called) readiness fails, the
+ * load balancer gets time to react, no more connections are accepted, requests in flight are finished, the client is closed, and
+ * the process exits. A second signal ends the process at once; a first signal after a call only makes the process exit at the
+ * end.
  *
- * Install it when the server is made: requests that came before are not known to it.
+ * Install it when the server is created: it does not know of requests that arrived before.
  *
  * @example
  * const server = createServer(app).listen(8080)
  * gracefulShutdown(server, client, { onStep: event => log.info(event, 'shutdown') })
  *
- * @throws OptionError when an option makes no sense.
+ * @throws OptionError for an invalid option.
  */
 export function gracefulShutdown(
   server: HttpServer | readonly HttpServer[], client: Closable | readonly Closable[], options: ShutdownOptions = {},
 ): Shutdown {
   const settings = shutdownSettings(options)
   const servers = [server].flat()
-  for (const given of servers) {
-    if (!isServer(given)) throw new OptionError('server', kindOf(given), 'a server of node:http or node:https')
+  for (const one of servers) {
+    if (!isServer(one)) throw new OptionError('server', kindOf(one), 'a server of node:http or node:https')
   }
   const clients = [client].flat()
-  for (const given of clients) {
-    if (!isClosable(given)) throw new OptionError('client', kindOf(given), 'a client, or what has close() and destroy()')
+  for (const one of clients) {
+    if (!isClosable(one)) throw new OptionError('client', kindOf(one), 'a client, or an object with close() and destroy()')
   }
   const own = { ...options }
   const { clock } = own.env ?? systemEnv
   const connections = new Connections(servers)
-  const run = new Run(clients, connections, settings, own, clock)
+  const run = new Run({ clients, connections }, settings, own, clock)
 
   let exits = own.exit ?? false
   let signalledAt: number | undefined
@@ -89,4 +89,4 @@ export function gracefulShutdown(
   })
 }
 
-const isServer = (given: unknown): boolean => given instanceof http.Server || given instanceof https.Server
+const isServer = (value: unknown): boolean => value instanceof http.Server || value instanceof https.Server

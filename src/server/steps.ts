@@ -1,22 +1,22 @@
 /**
  * A step of a shutdown.
  *
- * - `draining`: readiness fails, replies say `Connection: close`, requests are still accepted.
- * - `stopping`: no more connections; requests in flight go on.
+ * - `draining`: readiness fails, responses have `Connection: close`, requests are still accepted.
+ * - `stopping`: no more connections are accepted; requests in flight continue.
  * - `closing`: no request is left; the client finishes its calls and closes its connections.
- * - `cut`: time is up, or a second signal came: what is left is ended now.
- * - `cleanup`: your own.
- * - `done`: the end.
+ * - `cut`: the time is up, or a second signal arrived: what is left is ended now.
+ * - `cleanup`: the option `cleanup` runs.
+ * - `done`: the shutdown has finished.
  */
 export type ShutdownStep = 'draining' | 'stopping' | 'closing' | 'cut' | 'cleanup' | 'done'
 
-/** A step of a shutdown has begun. */
+/** A step of a shutdown has started. */
 export interface ShutdownEvent {
-  /** Which. */
+  /** The step. */
   readonly step: ShutdownStep
-  /** What began the shutdown: a signal, or `called`. */
+  /** What started the shutdown: a signal, or `called`. */
   readonly reason: string
-  /** ms since it began. */
+  /** Time since the start of the shutdown, in ms. */
   readonly elapsed: number
   /** Requests in flight. */
   readonly requests: number
@@ -24,20 +24,20 @@ export interface ShutdownEvent {
   readonly connections: number
 }
 
-/** What happened. */
+/** The result of a shutdown. */
 export interface ShutdownReport {
-  /** What began it: a signal, or `called`. */
+  /** What started it: a signal, or `called`. */
   readonly reason: string
   /** Whether everything was finished: no request cut off, no error. */
   readonly clean: boolean
   /** How long it took, in ms. */
   readonly duration: number
-  /** Requests answered since it began. */
+  /** Requests answered since it started. */
   readonly answered: number
-  /** Requests cut off, as they were not answered in time. */
+  /** Requests cut off because they were not answered in time. */
   readonly cut: number
-  /** Connections ended that had no request in flight: upgraded ones, and those that never sent one. */
+  /** Connections closed that had no request in flight: upgraded ones, and those that never sent a request. */
   readonly ended: number
-  /** What went wrong on the way: a `cleanup` that threw, a client that would not close. */
+  /** Errors on the way: of `cleanup`, of a listener, or of a client that could not be closed. */
   readonly errors: readonly unknown[]
 }

@@ -1,75 +1,75 @@
-/** One thing that is measured. */
+/** The definition of one metric. */
 export interface Instrument {
-  /** By OpenTelemetry's rules; Prometheus' name follows from it, see {@link prometheusName}. */
+  /** The name in OpenTelemetry; the name in Prometheus is derived from it, see {@link prometheusName}. */
   readonly name: `breakwater.${string}`
-  /** What kind of a number it is. */
+  /** The kind of metric. */
   readonly kind: 'counter' | 'histogram' | 'gauge'
-  /** As UCUM writes it; what stands in braces is counted. */
+  /** The unit in UCUM notation; an annotation in braces names what is counted. */
   readonly unit: string
-  /** What it says, in a line. */
+  /** The description, in one line. */
   readonly help: string
-  /** What tells its series apart, besides `client`. */
+  /** The labels, besides `client`. */
   readonly labels: readonly string[]
 }
 
-/** All that is measured, by one name in Prometheus and OpenTelemetry alike. */
+/** All metrics, with the same names in Prometheus and OpenTelemetry. */
 export const INSTRUMENTS = {
   calls: {
     name: 'breakwater.calls', kind: 'counter', unit: '{call}', labels: ['upstream', 'method', 'status', 'error'],
-    help: 'Calls that have ended, refused ones included.',
+    help: 'Calls that have ended, including refused ones.',
   },
   callDuration: {
     name: 'breakwater.call.duration', kind: 'histogram', unit: 's', labels: ['upstream', 'outcome'],
-    help: 'From the start of a call to the end of its reply, retries and waits included.',
+    help: 'Duration of a call up to the end of its reply, including retries and waits.',
   },
   queueDuration: {
     name: 'breakwater.queue.duration', kind: 'histogram', unit: 's', labels: ['upstream'],
-    help: 'How long calls waited for a permit, with those that did not have to.',
+    help: 'Time calls waited for a permit; 0 for calls that did not wait.',
   },
   refused: {
     name: 'breakwater.refused', kind: 'counter', unit: '{call}', labels: ['upstream', 'error', 'kind'],
-    help: 'Calls we refused ourselves, by the code of the error and the bound it ran into.',
+    help: 'Calls refused by the client itself, by error code and the limit that was hit.',
   },
   rescued: {
     name: 'breakwater.rescued', kind: 'counter', unit: '{call}', labels: ['upstream', 'by', 'error'],
-    help: 'Calls that failed and were answered all the same, by a stale reply or a fallback.',
+    help: 'Failed calls whose error was replaced by a stale reply or a fallback.',
   },
   joined: {
     name: 'breakwater.joined', kind: 'counter', unit: '{call}', labels: ['upstream'],
-    help: 'Calls that shared the flight of an equal one, in which they are counted once.',
+    help: 'Calls that joined an identical call in flight; the shared call is counted once in calls.',
   },
   attempts: {
     name: 'breakwater.attempts', kind: 'counter', unit: '{attempt}',
     labels: ['upstream', 'endpoint', 'verdict', 'status', 'error'],
-    help: 'Attempts that have ended, by what they prove about the endpoint.',
+    help: 'Attempts that have ended, by what their outcome proves about the endpoint.',
   },
   attemptDuration: {
     name: 'breakwater.attempt.duration', kind: 'histogram', unit: 's', labels: ['upstream', 'endpoint'],
-    help: 'From the start of an attempt to the end of its reply.',
+    help: 'Duration of an attempt up to the end of its reply.',
   },
   retries: {
     name: 'breakwater.retries', kind: 'counter', unit: '{retry}', labels: ['upstream'],
-    help: 'Attempts after the first of a call.',
+    help: 'Retries: attempts after the first one of a call.',
   },
   hedges: {
     name: 'breakwater.hedges', kind: 'counter', unit: '{hedge}', labels: ['upstream'],
-    help: 'Second attempts beside one that was slow.',
+    help: 'Hedges: second attempts started beside a slow one.',
   },
   retriesStopped: {
     name: 'breakwater.retries_stopped', kind: 'counter', unit: '{call}', labels: ['upstream', 'reason'],
-    help: 'Calls that were not tried again though it would have been useful, by why not.',
+    help: 'Calls with a retryable failure that were not retried, by reason.',
   },
   circuitChanges: {
     name: 'breakwater.circuit.changes', kind: 'counter', unit: '{change}', labels: ['upstream', 'endpoint', 'to'],
-    help: 'Changes of a circuit, by the state it went to.',
+    help: 'State changes of a circuit, by the new state.',
   },
   circuitState: {
     name: 'breakwater.circuit.state', kind: 'gauge', unit: '{endpoint}', labels: ['upstream', 'endpoint', 'state'],
-    help: 'Endpoints whose circuit is in this state: 1 or 0, but for those folded into one.',
+    help: 'Endpoints whose circuit is in this state: 1 or 0, except for the aggregate other.',
   },
   endpointFailure: {
     name: 'breakwater.endpoint.failure', kind: 'gauge', unit: '1', labels: ['upstream', 'endpoint'],
-    help: 'Share of the calls in the window of the circuit that failed.',
+    help: 'Share of failed calls in the window of the circuit.',
   },
   endpointLatency: {
     name: 'breakwater.endpoint.latency', kind: 'gauge', unit: 's', labels: ['upstream', 'endpoint'],
@@ -77,7 +77,7 @@ export const INSTRUMENTS = {
   },
   limit: {
     name: 'breakwater.limit', kind: 'gauge', unit: '{call}', labels: ['upstream'],
-    help: 'Calls that may be in flight now; none is told where there is no limit.',
+    help: 'Current limit on calls in flight; absent without a limit.',
   },
   inFlight: {
     name: 'breakwater.in_flight', kind: 'gauge', unit: '{call}', labels: ['upstream'],
@@ -85,15 +85,15 @@ export const INSTRUMENTS = {
   },
   queued: {
     name: 'breakwater.queued', kind: 'gauge', unit: '{call}', labels: ['upstream'],
-    help: 'Calls that wait for a permit.',
+    help: 'Calls waiting for a permit.',
   },
   active: {
     name: 'breakwater.active', kind: 'gauge', unit: '{call}', labels: ['upstream'],
-    help: 'Calls that have not ended, in flight, waiting or in back-off.',
+    help: 'Calls that have not ended: in flight, waiting or in back-off.',
   },
   saturation: {
     name: 'breakwater.saturation', kind: 'gauge', unit: '1', labels: ['upstream'],
-    help: 'Calls in flight over the limit: at 1 the upstream gets all it is found to take.',
+    help: 'Calls in flight divided by the limit; at 1 further calls wait or are refused.',
   },
   budgetTokens: {
     name: 'breakwater.budget.tokens', kind: 'gauge', unit: '{token}', labels: ['upstream'],
@@ -101,11 +101,11 @@ export const INSTRUMENTS = {
   },
   budgetCapacity: {
     name: 'breakwater.budget.capacity', kind: 'gauge', unit: '{token}', labels: ['upstream'],
-    help: 'Tokens the retry budget holds when full.',
+    help: 'Capacity of the retry budget.',
   },
   upstreams: {
     name: 'breakwater.upstreams', kind: 'gauge', unit: '{upstream}', labels: [],
-    help: 'Upstreams the client knows now.',
+    help: 'Current upstreams of the client.',
   },
 } as const
 
@@ -113,8 +113,8 @@ export const INSTRUMENTS = {
 export const ALL: readonly Instrument[] = Object.values(INSTRUMENTS)
 
 /**
- * The name an instrument has in Prometheus, by OpenTelemetry's own rules, so that both ways of export feed the same
- * dashboards: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
+ * The name of an instrument in Prometheus, by OpenTelemetry's rules, so that both exporters feed the same dashboards:
+ * https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
  */
 export function prometheusName({ name, kind, unit }: Instrument): string {
   const suffix = unit === 's' ? '_seconds' : unit === '1' ? '_ratio' : ''

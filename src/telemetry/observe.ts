@@ -4,42 +4,42 @@ import { INSTRUMENTS as I, type Instrument } from './instruments.ts'
 import { methodLabel, OTHER, outcomeOf, statusLabel, type Labels } from './labels.ts'
 import type { UpstreamNames } from './upstream-names.ts'
 
-/** Where measurements go. */
+/** A destination for measurements. */
 export interface Sink {
   /** Counts one. */
   count(instrument: Instrument, labels: Labels): void
-  /** Takes in how long something took, in seconds. */
+  /** Records a duration, in seconds. */
   record(instrument: Instrument, labels: Labels, seconds: number): void
-  /** Lets go of all series of an upstream that is gone. */
+  /** Removes all series of an upstream. */
   forget(upstream: string): void
 }
 
-/** Tells what a listener could not do; the call goes on. */
-export type Report = (error: unknown) => void
+/** Handles the error of a listener; the call continues. */
+export type OnError = (error: unknown) => void
 
-/** Ears for the events of one client. */
+/** Subscriptions to the events of one client. */
 export interface Subscriptions {
-  /** Listens to a channel. What the listener throws is reported, and ends there. */
-  readonly on: <T extends { readonly client: string }>(channel: EventChannel<T>, hear: (event: T) => void) => void
-  /** Stops listening to all of them. */
+  /** Subscribes to a channel. An error that the listener throws is reported and does not affect the call. */
+  readonly on: <T extends { readonly client: string }>(channel: EventChannel<T>, listener: (event: T) => void) => void
+  /** Ends all subscriptions. */
   readonly stop: () => void
 }
 
-/** Listens to the events of one client alone. */
-export function listen(client: Client, report: Report): Subscriptions {
+/** Subscribes to the events of one client alone. */
+export function listen(client: Client, onError: OnError): Subscriptions {
   const stops: (() => void)[] = []
   return {
-    on(channel, hear) {
-      const listener = (event: Parameters<typeof hear>[0]): void => {
+    on(channel, listener) {
+      const guarded = (event: Parameters<typeof listener>[0]): void => {
         if (event.client !== client.name) return
         try {
-          hear(event)
+          listener(event)
         } catch (error) {
-          report(error)
+          onError(error)
         }
       }
-      channel.subscribe(listener)
-      stops.push(() => { channel.unsubscribe(listener) })
+      channel.subscribe(guarded)
+      stops.push(() => { channel.unsubscribe(guarded) })
     },
     stop() {
       for (const stop of stops.splice(0)) stop()
@@ -47,18 +47,18 @@ export function listen(client: Client, report: Report): Subscriptions {
   }
 }
 
-/** What turns events into measurements. */
+/** How events are turned into measurements. */
 export interface Observer {
   readonly names: UpstreamNames
-  /** Methods that are told as such. */
+  /** Methods with a label of their own. */
   readonly methods: readonly string[]
   readonly sink: Sink
-  readonly report: Report
+  readonly onError: OnError
 }
 
-/** Turns the events of a client into measurements. @returns how to stop. */
-export function observe(client: Client, { names, methods, sink, report }: Observer): () => void {
-  const { on, stop } = listen(client, report)
+/** Turns the events of a client into measurements. @returns a function that stops it. */
+export function observe(client: Client, { names, methods, sink, onError }: Observer): () => void {
+  const { on, stop } = listen(client, onError)
   const endpointLabel = (upstream: string, endpoint: string): string => (upstream === OTHER ? OTHER : endpoint)
 
   on(channels.callEnd, event => {
@@ -89,8 +89,8 @@ export function observe(client: Client, { names, methods, sink, report }: Observ
   })
   on(channels.upstreamMade, ({ upstream }) => { names.made(upstream) })
   on(channels.upstreamGone, ({ upstream }) => {
-    const gone = names.gone(upstream)
-    if (gone !== undefined) sink.forget(gone)
+    const label = names.gone(upstream)
+    if (label !== undefined) sink.forget(label)
   })
   return stop
 }

@@ -1,17 +1,17 @@
 import { checkShape, list, number, positive, refuse, token, type Shape } from '../options/options.ts'
 
-/** What all ways to export metrics have in common. */
+/** The options common to all metrics exporters. */
 export interface TelemetryOptions {
   /**
-   * Upstreams with series of their own at most, besides those configured by name or origin. All beyond are told together,
-   * as the upstream `other`. @default 100
+   * The maximum number of upstreams with series of their own, besides those configured by name or origin. All others are
+   * reported together as the upstream `other`. @default 100
    */
   readonly maxUpstreams?: number
   /**
-   * Methods that are told as such; all others are `_OTHER`. @default those of RFC 9110, PATCH and QUERY
+   * Methods with a label of their own; all others are reported as `_OTHER`. @default those of RFC 9110, PATCH and QUERY
    */
   readonly methods?: readonly string[]
-  /** Upper bounds of the buckets of durations, in seconds, rising. @default 0.005 to 10, as OpenTelemetry recommends */
+  /** Upper bounds of the histogram buckets, in seconds, ascending. @default 0.005 to 10, as OpenTelemetry recommends */
   readonly buckets?: readonly number[]
 }
 
@@ -33,15 +33,15 @@ const TELEMETRY: Shape = {
     if (bounds.length === 0) refuse(`${where}.length`, 0, 'at least one bucket')
     bounds.forEach((bound, index) => {
       const before = bounds[index - 1]
-      if (before !== undefined && bound <= before) refuse(`${where}[${index}]`, bound, `more than the ${before} before it`)
+      if (before !== undefined && bound <= before) refuse(`${where}[${index}]`, bound, `more than the previous bound ${before}`)
     })
   },
 }
 
-/** Checks and completes options; `more` says what an exporter has besides. @throws OptionError */
+/** Checks and completes options; `more` has the checks for an exporter's own options. @throws OptionError */
 export function telemetryPolicy<O extends TelemetryOptions>(options: O, more: Shape): O & TelemetryPolicy {
   if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
-  // Own properties only: what hangs on a prototype is not read.
+  // Own properties only: inherited ones are not read.
   const own = { ...options }
   checkShape(own, { ...TELEMETRY, ...more }, '')
   const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) as O

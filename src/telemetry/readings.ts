@@ -5,7 +5,7 @@ import { INSTRUMENTS as I, type Instrument } from './instruments.ts'
 import { OTHER, type Labels } from './labels.ts'
 import type { UpstreamNames } from './upstream-names.ts'
 
-/** What a gauge shows now. */
+/** The current value of a gauge. */
 export interface Reading {
   readonly instrument: Instrument
   readonly labels: Labels
@@ -15,8 +15,8 @@ export interface Reading {
 const STATES: readonly CircuitState[] = ['closed', 'open', 'half-open', 'isolated']
 
 /**
- * What all gauges of a client show now, read from its snapshot: nothing is counted per call, and what is gone shows no more.
- * Upstreams that are told as one are added up.
+ * The current values of all gauges of a client, read from its snapshot: this costs nothing per call, and removed upstreams
+ * disappear. The values of upstreams with the label `other` are added up.
  */
 export function readings(client: Client, names: UpstreamNames): Reading[] {
   const found = new Map<string, Reading>()
@@ -47,7 +47,7 @@ export function readings(client: Client, names: UpstreamNames): Reading[] {
   return [...found.values()]
 }
 
-/** Without a limit no permits are taken, so attempts are counted. */
+/** The calls in flight. Without a limit no permits are taken, so attempts are counted instead. */
 const inFlightOf = ({ limit, endpoints }: UpstreamSnapshot): number => limit.max === Infinity
   ? endpoints.reduce((sum, { inFlight }) => sum + inFlight, 0)
   : limit.inFlight
@@ -58,7 +58,7 @@ function addEndpoints(
   for (const { origin, circuit, failureRate, latency } of endpoints) {
     const endpoint = upstream === OTHER ? OTHER : origin
     for (const state of STATES) add(I.circuitState, { upstream, endpoint, state }, circuit === state ? 1 : 0)
-    // Neither can be added up.
+    // Rates and latencies cannot be added up.
     if (upstream === OTHER) continue
     add(I.endpointFailure, { upstream, endpoint }, failureRate)
     add(I.endpointLatency, { upstream, endpoint }, latency / 1_000)

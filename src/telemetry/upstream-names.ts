@@ -1,61 +1,61 @@
 import type { Client } from '../client/client.ts'
 import { OTHER } from './labels.ts'
 
-interface Told {
-  readonly as: string
-  /** Whether it takes one of the places there are. */
-  readonly placed: boolean
-  /** An upstream of the same name may be made while the one before still drains. */
-  lives: number
+interface ReportedUpstream {
+  readonly label: string
+  /** Whether it counts towards the maximum. */
+  readonly counted: boolean
+  /** Upstreams of this name: one may be created while the one before is still draining. */
+  instances: number
 }
 
 /**
- * The names under which the upstreams of a client are told. A configured one has its own; of all others only so many have,
- * for a metrics backend pays for each series, and whoever can choose the hosts we call could make as many as they like.
- * Those beyond are {@link OTHER}, and stay so as long as they live.
+ * The names under which the upstreams of a client are reported. A configured upstream has its own name; of all others only a
+ * limited number have, as each series has a cost, and a party that can choose the called hosts could create any number of them.
+ * All further ones are reported as {@link OTHER} for as long as they exist.
  */
 export class UpstreamNames {
-  readonly #told = new Map<string, Told>()
+  readonly #reported = new Map<string, ReportedUpstream>()
   readonly #max: number
   readonly #reuse: boolean
-  #taken = 0
+  #count = 0
 
-  /** @param reuse - whether the place of one that is gone is free again. */
+  /** @param reuse - whether an upstream that is removed makes room for another one. */
   constructor(client: Pick<Client, 'snapshot'>, max: number, reuse: boolean) {
     this.#max = max
     this.#reuse = reuse
     for (const { name, configured } of client.snapshot()) {
-      if (configured) this.#told.set(name, { as: name, placed: false, lives: 1 })
+      if (configured) this.#reported.set(name, { label: name, counted: false, instances: 1 })
       else this.made(name)
     }
   }
 
-  /** The name it is told under. One that was never made, such as one refused for lack of a place, has none of its own. */
+  /** The label of an upstream; {@link OTHER} if it was never created, as for a call refused because of `maxUpstreams`. */
   of(upstream: string): string {
-    return this.#told.get(upstream)?.as ?? OTHER
+    return this.#reported.get(upstream)?.label ?? OTHER
   }
 
-  /** Takes in an upstream that was made. */
+  /** Adds an upstream that was created. */
   made(upstream: string): void {
-    const known = this.#told.get(upstream)
-    if (known !== undefined) known.lives++
-    else if (this.#taken < this.#max) {
-      this.#taken++
-      this.#told.set(upstream, { as: upstream, placed: true, lives: 1 })
-    } else this.#told.set(upstream, { as: OTHER, placed: false, lives: 1 })
+    const known = this.#reported.get(upstream)
+    if (known !== undefined) known.instances++
+    else if (this.#count < this.#max) {
+      this.#count++
+      this.#reported.set(upstream, { label: upstream, counted: true, instances: 1 })
+    } else this.#reported.set(upstream, { label: OTHER, counted: false, instances: 1 })
   }
 
-  /** Takes in that one is gone. @returns the name whose series go with it, if any. */
+  /** Removes an upstream. @returns the label whose series are to be removed, if any. */
   gone(upstream: string): string | undefined {
-    const known = this.#told.get(upstream)
-    if (known === undefined || --known.lives > 0) return undefined
-    if (known.as === OTHER) {
-      this.#told.delete(upstream)
+    const known = this.#reported.get(upstream)
+    if (known === undefined || --known.instances > 0) return undefined
+    if (known.label === OTHER) {
+      this.#reported.delete(upstream)
       return undefined
     }
     if (!this.#reuse) return undefined
-    this.#told.delete(upstream)
-    if (known.placed) this.#taken--
-    return known.as
+    this.#reported.delete(upstream)
+    if (known.counted) this.#count--
+    return known.label
   }
 }

@@ -3,9 +3,9 @@ import type { SolidBody, StreamBody } from '../http/body.ts'
 import type { HeaderFields } from '../http/headers.ts'
 import type { Outcome } from './wire.ts'
 
-/** One attempt that has reached a scripted upstream, or tried to. */
+/** An attempt made to a scripted upstream. */
 export interface Attempt {
-  /** The endpoint it was made to. */
+  /** The origin of the upstream. */
   readonly origin: string
   /** The method, in upper case. */
   readonly method: string
@@ -13,17 +13,17 @@ export interface Attempt {
   readonly path: string
   /** The header fields, names in lower case. */
   readonly headers: HeaderFields
-  /** What has been read of the body; empty if there is none, or no connection was made. */
+  /** The part of the body read so far; empty if there is none, or no connection was made. */
   readonly body: Buffer
-  /** When it was made, in ms since the world's beginning. */
+  /** When it was made, in ms on the world's clock. */
   readonly at: number
-  /** How it went: `aborted` is what the client ended. */
+  /** Its outcome so far; `aborted` if the client ended it. */
   readonly outcome: Outcome
-  /** When it ended, in ms since the world's beginning; undefined while it is open. */
+  /** When it ended, in ms on the world's clock; undefined while it is open. */
   readonly endedAt: number | undefined
 }
 
-/** What a dispatcher of undici's is asked to send. */
+/** A request as undici passes it to a dispatcher. */
 export interface Dispatched {
   readonly path: string
   readonly method: string
@@ -31,7 +31,7 @@ export interface Dispatched {
   readonly body?: SolidBody | StreamBody | null
 }
 
-/** An attempt as the upstream keeps it. */
+/** The upstream's own record of an attempt. */
 export class Received implements Attempt {
   readonly origin: string
   readonly method: string
@@ -53,7 +53,7 @@ export class Received implements Attempt {
     this.#source = body
   }
 
-  /** Takes in the request's body as it comes. */
+  /** Reads the request's body. */
   async read(): Promise<void> {
     const source = this.#source
     if (source === undefined || source === null) return
@@ -67,7 +67,7 @@ export class Received implements Attempt {
     }
   }
 
-  /** It is over: nobody wants the rest of its body. */
+  /** Records the end of the attempt; the rest of the body is dropped. */
   ended(outcome: Outcome, at: number): void {
     this.outcome = outcome
     this.endedAt = at

@@ -1,3 +1,8 @@
+/**
+ * Upstreams that fail by a script, on a clock that a test moves: no sockets, no sleeping. Begin with {@link testWorld}.
+ *
+ * @module breakwater/testing
+ */
 export { manualClock, type ManualClock } from './manual-clock.ts'
 export { loadedDice, seededRandom } from './random.ts'
 export {

@@ -1,31 +1,31 @@
 import type { Clock, Timer } from '../clock.ts'
 
-// Taken at load, so that a test which mocks the globals cannot stop it.
+// Saved when the module is loaded, so that a test which mocks the globals cannot stop it.
 const { setImmediate } = globalThis
 
-/** Turns of the event loop in which promise jobs, ticks and immediates come to rest: an immediate may itself set one. */
+/** Turns of the event loop until promise jobs, ticks and immediates have settled: an immediate may itself set another. */
 const TURNS = 2
 
 const settle = async (): Promise<void> => {
   for (let turn = 0; turn < TURNS; turn++) await new Promise<void>(resolve => { setImmediate(resolve) })
 }
 
-/** A clock that stands still until a test moves it. */
+/** A clock that only moves when a test moves it. */
 export interface ManualClock extends Clock {
   /**
-   * Moves time on by `ms`, firing what falls due in order; promise jobs settle before, between and after the timers.
+   * Advances the time by `ms` and fires the timers that fall due, in order; promise jobs settle before, between and after them.
    * @throws RangeError for a time that is negative or not finite, or when timers arm each other without end.
    */
   advance(ms: number): Promise<void>
-  /** Moves time on and fires what falls due, in one go: no promise job runs until it returns. @throws RangeError */
+  /** Advances the time and fires the due timers synchronously: no promise job runs until it returns. @throws RangeError */
   tick(ms: number): void
-  /** Blocks the event loop, as it were: time jumps, then whatever fell due meanwhile fires late. @throws RangeError */
+  /** Simulates a blocked event loop: the time jumps, then all timers due meanwhile fire late. @throws RangeError */
   stall(ms: number): Promise<void>
-  /** How many ms until the next timer falls due; Infinity if none is armed. */
+  /** Time until the next timer falls due, in ms; Infinity if none is armed. */
   readonly nextIn: number
-  /** Timers armed and neither fired nor cancelled, background ones excepted. */
+  /** Number of timers that are armed, without background timers. */
   readonly pending: number
-  /** Background timers armed. */
+  /** Number of background timers that are armed. */
   readonly background: number
 }
 
@@ -35,10 +35,10 @@ interface Armed {
   readonly run: (late: number) => void
 }
 
-/** More timers than this in one move of the clock is a loop that never ends. */
-const MOST = 100_000
+/** More timers than this in one move of the clock count as an endless loop. */
+const MAX_FIRED = 100_000
 
-/** Where a timer due at `due` belongs: behind all that are due no later, so that equals keep their order. */
+/** The index for a timer due at `due`: after all that are due no later, so that timers due at the same time keep their order. */
 const placeOf = (due: number, queue: readonly Armed[]): number => {
   let [low, high] = [0, queue.length]
   while (low < high) {
@@ -50,10 +50,10 @@ const placeOf = (due: number, queue: readonly Armed[]): number => {
 }
 
 /**
- * Makes a clock for `createClient({ env })` that a test moves by hand. Timers due at the same instant fire in the order
- * they were armed.
+ * Creates a clock for `createClient({ env })` that a test moves by hand. Timers due at the same time fire in the order they were
+ * armed.
  *
- * @param start - what `now()` says at first, in ms.
+ * @param start - the initial time, in ms.
  * @example
  * const clock = manualClock()
  * clock.after(50, () => console.log('fifty ms later, without waiting'))
@@ -64,10 +64,10 @@ export const manualClock = (start = 1_000_000): ManualClock => {
   let now = start
   let stalledAt = -Infinity
 
-  /** Fires what is due by `until`, one timer a step; a generator, so that the caller says what happens between. */
+  /** Fires the timers due by `until`, one per step; a generator, so that the caller decides what happens between them. */
   function* fire(until: number): Generator<void, void> {
     for (let fired = 0; queue[0] !== undefined && queue[0].due <= until; fired++) {
-      if (fired === MOST) throw new RangeError(`manual clock: ${MOST} timers fired by ${until} and still more fall due`)
+      if (fired === MAX_FIRED) throw new RangeError(`manual clock: ${MAX_FIRED} timers fired by ${until} and more are due`)
       const next = queue.shift() as Armed
       now = Math.max(now, next.due)
       next.run(now - next.due)
@@ -77,7 +77,7 @@ export const manualClock = (start = 1_000_000): ManualClock => {
   }
 
   const target = (ms: number): number => {
-    if (!(ms >= 0 && ms < Infinity)) throw new RangeError(`manual clock: cannot move by ${ms} ms`)
+    if (!(ms >= 0 && ms < Infinity)) throw new RangeError(`manual clock: cannot advance by ${ms} ms`)
     return now + ms
   }
 
@@ -91,7 +91,7 @@ export const manualClock = (start = 1_000_000): ManualClock => {
     get background(): number { return count(true) },
 
     after(ms: number, run: (late: number) => void, background = false): Timer {
-      if (Number.isNaN(ms)) throw new RangeError('manual clock: a timer of NaN ms')
+      if (Number.isNaN(ms)) throw new RangeError('manual clock: cannot arm a timer of NaN ms')
       const timer: Armed = { due: now + Math.max(0, ms), background, run }
       if (ms < Infinity) queue.splice(placeOf(timer.due, queue), 0, timer)
       return {

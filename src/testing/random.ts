@@ -1,13 +1,13 @@
 import type { Random } from '../clock.ts'
 
 /**
- * Repeatable chance: the same seed gives the same numbers on every machine. The algorithm is mulberry32 (Tommy Ettinger,
- * 2017, public domain): 32 bits of state, good enough for jitter and picks, useless for secrets.
+ * A seeded random generator: the same seed gives the same numbers on every machine. The algorithm is mulberry32 (Tommy Ettinger,
+ * 2017, public domain): 32 bits of state, good enough for jitter and random choices, not for secrets.
  *
- * @param seed - a whole number; only its lowest 32 bits count.
+ * @param seed - a whole number; only its lowest 32 bits are used.
  * @example
  * const random = seededRandom(1)
- * random() // 0.6270739405881613, today and always
+ * random() // 0.6270739405881613, every time
  */
 export const seededRandom = (seed: number): Random => {
   let state = seed | 0
@@ -20,9 +20,9 @@ export const seededRandom = (seed: number): Random => {
 }
 
 /**
- * Chance that gives exactly these numbers, over and over: `loadedDice(0)` takes all jitter out.
+ * A random generator that returns exactly these numbers, over and over: `loadedDice(0)` removes all jitter.
  *
- * @param values - from 0 up to but not including 1; none means 0 always.
+ * @param values - from 0 up to but not including 1; with none, it always returns 0.
  * @example
  * const client = createClient({ env: { clock: manualClock(), random: loadedDice(0, 0.5) } })
  */

@@ -5,36 +5,36 @@ import { connectionRefused, connectionReset, connectTimedOut, nameNotFound, othe
 import type { Wire } from './wire.ts'
 
 /**
- * What a scripted upstream does with one attempt. Those of this module cover the usual; a test may write its own, and
- * choose among others: `(attempt, wire) => (attempt.path === '/a' ? json(1) : status(404))(attempt, wire)`.
+ * What a scripted upstream does with one attempt. The scripts of this module cover the usual cases; a test may write its own, and
+ * combine others: `(attempt, wire) => (attempt.path === '/a' ? json(1) : status(404))(attempt, wire)`.
  */
 export type Script = (attempt: Attempt, wire: Wire) => Promise<void>
 
-/** How a body that comes in pieces is cut. */
+/** How a slow body is split into chunks. */
 export interface Pace {
-  /** Time before each piece, in ms. */
+  /** Time before each chunk, in ms. */
   readonly every: number
-  /** Bytes in a piece. @default 1 */
+  /** Bytes per chunk. @default 1 */
   readonly bytes?: number
 }
 
-/** When an upstream that comes and goes is there, and what it does then. */
+/** The periods of a flapping upstream, and what it does in them. */
 export interface Flapping {
-  /** How long it is well, in ms; it begins so, at the world's beginning. */
+  /** How long it is healthy, in ms; it starts healthy when the world does. */
   readonly up: number
-  /** How long it is ill, in ms. */
+  /** How long it is unhealthy, in ms. */
   readonly down: number
-  /** What it does while it is well. @default status(200) */
+  /** What it does while it is healthy. @default status(200) */
   readonly whenUp?: Script
-  /** What it does while it is ill. @default refuse() */
+  /** What it does while it is unhealthy. @default refuse() */
   readonly whenDown?: Script
 }
 
 const BODILESS: readonly number[] = [204, 205, 304]
 
-const whole = (where: string, value: number, least: number, most: number = Number.MAX_SAFE_INTEGER): void => {
-  const fits = Number.isInteger(value) && value >= least && value <= most
-  if (!fits) refused(where, value, `a whole number from ${least} to ${most}`)
+const whole = (where: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): void => {
+  const fits = Number.isInteger(value) && value >= min && value <= max
+  if (!fits) refused(where, value, `a whole number from ${min} to ${max}`)
 }
 const duration = (where: string, value: number): void => {
   if (!(value >= 0 && value < Infinity)) refused(where, value, 'a number of ms, 0 or more')
@@ -55,7 +55,7 @@ export const status = (code: number, headers: ReplyHeaders = {}, body: string | 
 export const json = (value: unknown, code = 200, headers: ReplyHeaders = {}): Script =>
   status(code, { 'content-type': 'application/json', ...headers }, JSON.stringify(value))
 
-/** Replies that it has too much to do, and when to come again: 503 with a Retry-After, or 429. */
+/** Replies that it is overloaded, and when to retry: 503 with a Retry-After, or 429. */
 export const retryAfter = (seconds: number, code = 503): Script => {
   whole('seconds', seconds, 0)
   return status(code, { 'retry-after': String(seconds) })
@@ -68,8 +68,8 @@ export const refuse = (): Script => async ({ origin }, wire) => { await wire.fai
 export const unknownHost = (): Script => async ({ origin }, wire) => { await wire.fail(nameNotFound(new URL(origin))) }
 
 /**
- * Is behind a firewall that drops what comes: no connection, and UND_ERR_CONNECT_TIMEOUT after `connectTimeout` ms.
- * @param connectTimeout - as `pool.connectTimeout`, which a scripted upstream does not know.
+ * Is behind a firewall that drops all packets: no connection, and UND_ERR_CONNECT_TIMEOUT after `connectTimeout` ms.
+ * @param connectTimeout - the value of `pool.connectTimeout`, which a scripted upstream does not know.
  */
 export const blackHole = (connectTimeout = 2_000): Script => {
   duration('connectTimeout', connectTimeout)
@@ -79,22 +79,22 @@ export const blackHole = (connectTimeout = 2_000): Script => {
   }
 }
 
-/** Reads the request and never says a word; with `bytes`, sends the headers and so much of the body first. */
+/** Reads the request and never replies; with `bytes`, sends the headers and that many bytes of the body first. */
 export const hang = (bytes?: number): Script => begun(bytes)
 
-/** Resets the connection (ECONNRESET) when the request is there; with `bytes`, after the headers and so much of the body. */
+/** Resets the connection (ECONNRESET) after reading the request; with `bytes`, after that many bytes of the reply's body. */
 export const reset = (bytes?: number): Script => broken(bytes, connectionReset)
 
-/** Ends the connection (UND_ERR_SOCKET) when the request is there; with `bytes`, after the headers and so much of the body. */
+/** Closes the connection (UND_ERR_SOCKET) after reading the request; with `bytes`, after that many bytes of the reply's body. */
 export const hangUp = (bytes?: number): Script => broken(bytes, otherSideClosed)
 
-/** Replies with bytes that are no HTTP. */
+/** Replies with bytes that are not HTTP. */
 export const garbage = (): Script => async (_, wire) => {
   await wire.accept()
   await wire.fail(parserError())
 }
 
-/** Replies with a 200 at once and its body piece by piece, each when the reader wants more. */
+/** Replies with a 200 at once and its body chunk by chunk, each when the reader is ready for more. */
 export const slowBody = (body: string | Uint8Array, { every, bytes = 1 }: Pace): Script => {
   duration('every', every)
   whole('bytes', bytes, 1)
@@ -109,7 +109,7 @@ export const slowBody = (body: string | Uint8Array, { every, bytes = 1 }: Pace):
   }
 }
 
-/** Reads the request, takes `ms` over it, then does as `script`. */
+/** Reads the request, waits `ms`, then runs `script`. */
 export const after = (ms: number, script: Script): Script => {
   duration('ms', ms)
   return async (attempt, wire) => {
@@ -119,14 +119,14 @@ export const after = (ms: number, script: Script): Script => {
   }
 }
 
-/** Comes and goes: well for `up` ms, ill for `down` ms, and so on. */
+/** Flaps: healthy for `up` ms, unhealthy for `down` ms, and so on. */
 export const flapping = ({ up, down, whenUp = status(200), whenDown = refuse() }: Flapping): Script => {
   whole('up', up, 1)
   whole('down', down, 1)
   return (attempt, wire) => (attempt.at % (up + down) < up ? whenUp : whenDown)(attempt, wire)
 }
 
-/** Takes the request and, if asked to, sends the beginning of a reply that is longer. */
+/** Reads the request and, with `bytes`, sends the beginning of a longer reply. */
 const begun = (bytes: number | undefined): Script => {
   if (bytes !== undefined) whole('bytes', bytes, 0)
   return async (_, wire) => {
@@ -137,7 +137,7 @@ const begun = (bytes: number | undefined): Script => {
   }
 }
 
-/** Does the same, then breaks the connection. */
+/** Does the same, then fails the connection. */
 const broken = (bytes: number | undefined, error: () => Error): Script => {
   const begin = begun(bytes)
   return async (attempt, wire) => {

@@ -6,7 +6,7 @@ import { status, type Script } from './scripts.ts'
 import { Wire, type Handler } from './wire.ts'
 
 /**
- * An upstream played by a test. It is well, a 200 without a body for everything, until it is told otherwise. Made by
+ * A simulated upstream whose behaviour a test scripts. It is healthy by default: it replies 200 without a body. Created by
  * `world.upstream()`.
  */
 export class ScriptedUpstream {
@@ -24,19 +24,19 @@ export class ScriptedUpstream {
     this.#always = always
   }
 
-  /** Every attempt made on it so far, in order, those refused included. */
+  /** All attempts made to it so far, in order, including refused ones. */
   get attempts(): readonly Attempt[] {
     return this.#attempts
   }
 
-  /** How many attempts are open now. */
+  /** Number of attempts that are open. */
   get inFlight(): number {
     return this.#attempts.filter(({ outcome }) => outcome === 'open').length
   }
 
   /**
-   * What it does with the next attempts, one script for each, in order; more of them queue up behind.
-   * @throws OptionError for what is no script.
+   * Sets what it does with the next attempts, one script for each, in order; further calls add to the queue.
+   * @throws OptionError if a script is not a function.
    * @example
    * payments.next(status(502), reset(), hang()).always(json({ total: 7 }))
    */
@@ -46,14 +46,14 @@ export class ScriptedUpstream {
     return this
   }
 
-  /** What it does from now on with every attempt for which nothing else is said. @throws OptionError for what is no script. */
+  /** Sets what it does from now on, whenever `next()` has no script left. @throws OptionError if the script is not a function. */
   always(script: Script): this {
     checkScript(script)
     this.#always = script
     return this
   }
 
-  /** A dispatcher that ends here. @internal */
+  /** A dispatcher whose requests reach this upstream. @internal */
   dispatcher(): DispatcherLike {
     const open = new Map<Wire, Received>()
     let refusal: (() => Error) | undefined
@@ -69,9 +69,9 @@ export class ScriptedUpstream {
           if (open.size === 0) idle?.()
         },
       })
-      const script = refusal === undefined ? this.#taken(attempt) : failing(refusal())
+      const script = refusal === undefined ? this.#received(attempt) : failing(refusal())
       open.set(wire, attempt)
-      // Never before `dispatch` has returned: on a socket nothing happens that soon.
+      // After `dispatch` has returned, as on a socket.
       queueMicrotask(() => { void script(attempt, wire) })
       return true
     }
@@ -89,14 +89,14 @@ export class ScriptedUpstream {
     }
   }
 
-  #taken(attempt: Received): Script {
+  #received(attempt: Received): Script {
     this.#attempts.push(attempt)
     return this.#next.shift() ?? this.#always
   }
 }
 
 const checkScript = (script: unknown): void => {
-  if (typeof script !== 'function') refuse('script', script, 'a function, such as status(502) gives')
+  if (typeof script !== 'function') refuse('script', script, 'a function, such as the result of status(502)')
 }
 
 const failing = (error: Error): Script => async (_, wire) => { await wire.fail(error) }

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../clock.ts'
 import type { ReplyHeaders } from '../outcome/reply.ts'
 import { requestAborted } from './faults.ts'
 
-/** What undici 8 gives a handler to hold the request by. */
+/** The controller that undici 8 passes to a handler. */
 export interface Controller {
   readonly aborted: boolean
   readonly paused: boolean
@@ -14,7 +14,7 @@ export interface Controller {
   resume(): void
 }
 
-/** A handler of undici 8, as far as a scripted upstream speaks to it. */
+/** The part of undici 8's handler that a scripted upstream uses. */
 export interface Handler {
   onRequestStart?(controller: Controller, context: object): void
   onResponseStart?(controller: Controller, status: number, headers: ReplyHeaders, statusText: string): void
@@ -23,28 +23,28 @@ export interface Handler {
   onResponseError?(controller: Controller, error: unknown): void
 }
 
-/** How an attempt on a scripted upstream went so far. */
+/** The outcome of an attempt on a scripted upstream so far. */
 export type Outcome = 'open' | 'replied' | 'failed' | 'aborted'
 
-/** What a wire needs to know of the attempt it carries. */
-interface Carried {
-  /** Reads the request's body; rejects with what that fails with. */
+/** The attempt that a wire carries. */
+interface CarriedAttempt {
+  /** Reads the request's body; rejects if that fails. */
   read(): Promise<void>
-  /** Hears how it ended. */
+  /** Runs when the attempt has ended. */
   ended(outcome: Outcome): void
 }
 
-/** What never happens. One for each wait, so that nothing piles up on a promise they share. */
+/** A promise that never settles. A new one for each wait, as reactions would accumulate on a shared one. */
 const never = (): Promise<never> => new Promise(() => {})
 
 /**
- * The upstream's side of one attempt: what a script plays on. Every step waits while the client has paused the reply;
- * once the attempt is over, aborted by the client for one, steps never end, and the script stops where it stands.
+ * The upstream's side of one attempt, for a script to control. Every step waits while the client has paused the reply. Once the
+ * attempt is over, for example because the client aborted it, steps never settle, so the script stops where it is.
  */
 export class Wire {
   readonly #handler: Handler
   readonly #clock: Clock
-  readonly #carried: Carried
+  readonly #attempt: CarriedAttempt
   readonly #timers = new Set<Timer>()
   readonly #controller: Controller
   #accepted: Promise<void> | undefined
@@ -53,14 +53,14 @@ export class Wire {
   #resumed: (() => void) | undefined
 
   /** @internal */
-  constructor(handler: Handler, clock: Clock, carried: Carried) {
+  constructor(handler: Handler, clock: Clock, attempt: CarriedAttempt) {
     this.#handler = handler
     this.#clock = clock
-    this.#carried = carried
-    this.#controller = this.#control()
+    this.#attempt = attempt
+    this.#controller = this.#createController()
   }
 
-  /** Takes the connection and reads the whole request. Only the first time it is asked. */
+  /** Accepts the connection and reads the whole request; later calls have no further effect. */
   accept(): Promise<void> {
     this.#accepted ??= this.#accept()
     return this.#accepted
@@ -78,45 +78,45 @@ export class Wire {
     })
   }
 
-  /** Sends the status and the header fields; names are sent in lower case. A status below 200 is an interim reply. */
+  /** Sends the status and the header fields, with names in lower case. A status below 200 is an interim reply. */
   async head(status: number, headers: ReplyHeaders = {}): Promise<void> {
     await this.accept()
-    await this.#clear()
+    await this.#unpaused()
     const fields = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const)
     this.#controller.rawHeaders = fields.flatMap(([name, value]) =>
       [value].flat().flatMap(item => [Buffer.from(name), Buffer.from(item ?? '', 'latin1')]))
-    this.#tell(() => this.#handler.onResponseStart?.(this.#controller, status, Object.fromEntries(fields), ''))
+    this.#notify(() => this.#handler.onResponseStart?.(this.#controller, status, Object.fromEntries(fields), ''))
   }
 
-  /** Sends a piece of the body. */
+  /** Sends a chunk of the body. */
   async write(chunk: string | Uint8Array): Promise<void> {
-    await this.#clear()
-    this.#tell(() => this.#handler.onResponseData?.(this.#controller, Buffer.from(chunk as Uint8Array)))
+    await this.#unpaused()
+    this.#notify(() => this.#handler.onResponseData?.(this.#controller, Buffer.from(chunk as Uint8Array)))
   }
 
   /** Ends the reply. */
   async end(): Promise<void> {
-    await this.#clear()
+    await this.#unpaused()
     this.#finish('replied', () => this.#handler.onResponseEnd?.(this.#controller, {}))
   }
 
-  /** Breaks it: with the error that Node or undici would give. Before `accept()`, that is a connection never made. */
+  /** Fails the attempt with an error of Node or undici. Before `accept()`, that is a connection that was never made. */
   async fail(error: Error): Promise<void> {
-    // As on a socket, a break is seen while the reader pauses, too.
+    // As on a socket, a failure is noticed even while the reader pauses.
     await this.#unlessOver()
     this.#finish('failed', () => this.#handler.onResponseError?.(this.#controller, error))
   }
 
   async #accept(): Promise<void> {
     await this.#unlessOver()
-    this.#tell(() => this.#handler.onRequestStart?.(this.#controller, {}))
+    this.#notify(() => this.#handler.onRequestStart?.(this.#controller, {}))
     await this.#unlessOver()
-    await this.#carried.read().catch((error: unknown) => { this.#abort(error) })
+    await this.#attempt.read().catch((error: unknown) => { this.#abort(error) })
     await this.#unlessOver()
   }
 
-  /** Waits until the client takes more. */
-  async #clear(): Promise<void> {
+  /** Waits until the client has not paused the reply. */
+  async #unpaused(): Promise<void> {
     while (this.#paused) await new Promise<void>(resolve => { this.#resumed = resolve })
     await this.#unlessOver()
   }
@@ -125,9 +125,9 @@ export class Wire {
     return this.#over ? never() : Promise.resolve()
   }
 
-  /** What a handler throws ends its request, as undici has it. */
-  #tell(step: () => void): void {
-    // It may have ended between the last look and now.
+  /** Calls the handler. An error that it throws ends the request, as in undici. */
+  #notify(step: () => void): void {
+    // It may have ended since the last check.
     if (this.#over) return
     try {
       step()
@@ -145,11 +145,11 @@ export class Wire {
     this.#over = true
     for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()
-    this.#carried.ended(outcome)
+    this.#attempt.ended(outcome)
     last()
   }
 
-  #control(): Controller {
+  #createController(): Controller {
     let reason: Error | null = null
     const isPaused = (): boolean => this.#paused
     const pause = (paused: boolean): void => {

@@ -5,26 +5,26 @@ import { seededRandom } from './random.ts'
 import { unknownHost } from './scripts.ts'
 import { ScriptedUpstream } from './upstream.ts'
 
-/** How long `world.until()` may take, in ms of the world. */
-const LONGEST = 3_600_000
+/** The maximum duration of `world.until()`, in ms on the world's clock. */
+const MAX_DURATION = 3_600_000
 
-/** What `world.until()` rejects with when its time is up. */
+/** The error of `world.until()` when the promise does not settle. */
 export class NeverSettled extends Error {
   /** The name of the class. */
   override readonly name = 'NeverSettled'
 }
 
 /**
- * Time, chance and upstreams for a test, all of them in its hand: no sockets, no sleeping, and the same run each time.
+ * Time, chance and upstreams under the control of a test: no sockets, no sleeps, and the same run every time.
  */
 export class World {
-  /** Time; it begins at 0 and stands still until it is moved. */
+  /** The clock; it starts at 0 and only moves when the test moves it. */
   readonly clock: ManualClock = manualClock(0)
   /** Time and chance, for `createClient({ env })`. */
   readonly env: Env
   /**
-   * The options that put a client into this world, over your own: `createClient({ ...options, ...world.options })`. If
-   * yours have a `pool`, add `pool: { ...options.pool, ...world.options.pool }`.
+   * The options that put a client into this world: `createClient({ ...options, ...world.options })`. If your own options have a
+   * `pool`, add `pool: { ...options.pool, ...world.options.pool }`.
    */
   readonly options: Pick<ClientOptions, 'env' | 'pool'>
   readonly #upstreams = new Map<string, ScriptedUpstream>()
@@ -38,41 +38,44 @@ export class World {
     }
   }
 
-  /** How much time has passed, in ms. */
+  /** The time that has passed, in ms. */
   get now(): number {
     return this.clock.now()
   }
 
   /**
-   * The upstream at an origin; the same one each time. The name of a host nobody has asked for does not resolve.
-   * @param url - e.g. `http://payments`; a path is left out.
-   * @throws OptionError if it is no URL of http or https.
+   * The upstream at an origin; the same object each time. Host names of other origins do not resolve.
+   * @param url - e.g. `http://payments`; a path is ignored.
+   * @throws OptionError if it is not an http or https URL.
    */
   upstream(url: string): ScriptedUpstream {
-    const origin = originOf(url)
+    const origin = httpOrigin(url)
     const made = this.#upstreams.get(origin) ?? new ScriptedUpstream(origin, this.clock)
     this.#upstreams.set(origin, made)
     return made
   }
 
-  /** Moves time on by `ms`; whatever falls due happens in order, and everything settles before it resolves. */
+  /** Advances the time by `ms`; timers fire in order, and all promises settle before it resolves. */
   advance(ms: number): Promise<void> {
     return this.clock.advance(ms)
   }
 
   /**
-   * Moves time on until `promise` settles, from one event to the next, and settles as it does.
-   * @throws NeverSettled when nothing is left to happen, or after an hour of the world's time.
+   * Advances the time from timer to timer until `promise` settles, and settles in the same way.
+   * @throws NeverSettled when no timer is left, or after an hour on the world's clock.
    */
   async until<T>(promise: PromiseLike<T>): Promise<T> {
     const seen = { settled: false }
     const settle = (): void => { seen.settled = true }
     promise.then(settle, settle)
-    const end = this.now + LONGEST
+    const end = this.now + MAX_DURATION
     await this.advance(0)
     while (!seen.settled) {
       const next = this.clock.nextIn
-      if (this.now + next > end) throw new NeverSettled(`not settled at ${this.now} ms, and ${next === Infinity ? 'nothing is left to happen' : 'an hour is over'}`)
+      if (this.now + next > end) {
+        const why = next === Infinity ? 'no timer is left' : 'an hour has passed'
+        throw new NeverSettled(`The promise has not settled at ${this.now} ms, and ${why}`)
+      }
       await this.advance(next)
     }
     return promise
@@ -83,16 +86,16 @@ export class World {
   }
 }
 
-const originOf = (url: string): string => {
+const httpOrigin = (url: string): string => {
   const parsed = URL.parse(url)
   const isHttp = parsed !== null && /^https?:$/.test(parsed.protocol)
-  return isHttp ? parsed.origin : refuse('url', url, 'an absolute URL of http or https')
+  return isHttp ? parsed.origin : refuse('url', url, 'an absolute http or https URL')
 }
 
 /**
- * Makes a world for a test.
+ * Creates a world for a test.
  *
- * @param world - `seed` is where chance begins, 1 if left out: the same whole number gives the same run.
+ * @param world - `seed`, a whole number, 1 if omitted, seeds the random generator: the same seed gives the same run.
  * @example
  * const world = testWorld()
  * const payments = world.upstream('http://payments').always(hang())

@@ -1,32 +1,32 @@
 import type { Dispatcher } from 'undici'
 import { ResponseError } from '../outcome/errors.ts'
 import { Reply, type ReplyHeaders } from '../outcome/reply.ts'
-import { codingsOf, decode, mostOnWire } from './decode.ts'
+import { codingsOf, decode, maxOnWire } from './decode.ts'
 import { Exchange } from './exchange.ts'
 
-const NONE: ReplyHeaders = {}
+const NO_HEADERS: ReplyHeaders = {}
 
-/** Collects the body and settles with a reply that is all there. */
+/** Collects the body and settles with a buffered reply. */
 export class BufferedExchange extends Exchange {
   #status = 0
-  #headers: ReplyHeaders = NONE
+  #headers: ReplyHeaders = NO_HEADERS
   #encoding: string | string[] | undefined
   #first: Buffer | undefined
   #rest: Buffer[] | undefined
   #size = 0
-  #most = 0
+  #maxOnWire = 0
 
   protected begin(_controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     this.#status = status
     this.#headers = headers
     if (this.call.settings.decode) this.#encoding = headers['content-encoding']
-    this.#most = mostOnWire(this.#encoding, this.call.settings.maxBodySize)
-    if (Number(headers['content-length']) > this.#most && this.call.method !== 'HEAD') this.tooLarge()
+    this.#maxOnWire = maxOnWire(this.#encoding, this.call.settings.maxBodySize)
+    if (Number(headers['content-length']) > this.#maxOnWire && this.call.method !== 'HEAD') this.tooLarge()
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length
-    if (this.#size > this.#most) this.tooLarge()
+    if (this.#size > this.#maxOnWire) this.tooLarge()
     else if (this.#first === undefined) this.#first = chunk
     else (this.#rest ??= [this.#first]).push(chunk)
   }
@@ -47,10 +47,10 @@ export class BufferedExchange extends Exchange {
 
   #decode(body: Buffer, encoding: string | string[]): void {
     const { trace, settings: { maxBodySize } } = this.call
-    let isOver = false
+    let isDone = false
     const once = (finish: () => void): void => {
-      if (isOver) return
-      isOver = true
+      if (isDone) return
+      isDone = true
       this.call.waitFor(undefined)
       finish()
     }
@@ -58,9 +58,9 @@ export class BufferedExchange extends Exchange {
     decode(body, codingsOf(encoding) ?? [], maxBodySize).then(
       decoded => { once(() => { this.#complete(decoded) }) },
       (error: unknown) => {
-        const large = (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE'
+        const isTooLarge = (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE'
         once(() => {
-          this.ended(large
+          this.ended(isTooLarge
             ? new ResponseError(trace, `body longer than ${maxBodySize} bytes when decoded`, 'healthy')
             : new ResponseError(trace, `damaged or truncated ${String(encoding)} body`, 'gateway', error))
         })
@@ -68,7 +68,7 @@ export class BufferedExchange extends Exchange {
     )
   }
 
-  /** Nobody has seen any of it. */
+  /** Drops the chunks; no caller has seen any of them. */
   protected failed(): void {
     this.#first = this.#rest = undefined
   }

@@ -1,24 +1,24 @@
 import { EventEmitter } from 'node:events'
 import type { DispatcherLike } from '../options/options.ts'
 
-/** What undici's dispatchers tell of their connections. */
+/** The events that undici's dispatchers emit about their connections. */
 export const CONNECTION_EVENTS = ['connect', 'disconnect', 'connectionError', 'drain'] as const
 
-/** Hears one event: the origin, who told of it from the outermost in, and the error if there is one. */
+/** A listener for these events: the origin, the dispatchers that emitted it from the outermost in, and the error if any. */
 export type ConnectionListener = (origin: URL, targets: readonly object[], error?: Error) => void
 
-/** The events of all connections of a client, in one place: pools come and go, those who listen need not care. */
+/** Emits the events of all connections of a client, so that listeners are independent of the pools. */
 export class ConnectionEvents {
   readonly #emitter = new EventEmitter().setMaxListeners(0)
-  /** One dispatcher may serve several origins, when a factory made it. */
+  /** A dispatcher made by a factory may serve several origins. */
   readonly #watched = new WeakSet<object>()
 
-  /** Takes in the events of a dispatcher, if it has any. */
+  /** Forwards the events of a dispatcher, if it emits any. */
   watch(dispatcher: DispatcherLike): void {
     if (!(dispatcher instanceof EventEmitter) || this.#watched.has(dispatcher)) return
     this.#watched.add(dispatcher)
     for (const event of CONNECTION_EVENTS) {
-      dispatcher.on(event, (...told: Parameters<ConnectionListener>) => { this.#emitter.emit(event, ...told) })
+      dispatcher.on(event, (...args: Parameters<ConnectionListener>) => { this.#emitter.emit(event, ...args) })
     }
   }
 

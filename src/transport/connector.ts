@@ -4,42 +4,42 @@ import type { buildConnector } from 'undici'
 import type { Clock } from '../clock.ts'
 import { errors } from './undici.ts'
 
-/** What undici's connector makes, with the part of the socket we look at. */
+/** What undici's connector passes to its callback. */
 type Connected = Parameters<buildConnector.Callback>[1]
 
-/** undici's types say that it returns nothing; it is the socket, still connecting. */
-type Connect = (...given: Parameters<buildConnector.connector>) => unknown
+/** A connector of undici. Its type says that it returns nothing; it returns the socket, still connecting. */
+type Connect = (...args: Parameters<buildConnector.connector>) => unknown
 
-/** Looks up a name as Node does. At an empty answer Node would throw a TypeError where nobody can catch it. */
+/** Looks up a name as Node does, with an error for an empty result, at which Node would throw an uncatchable TypeError. */
 export const lookup: LookupFunction = (hostname, options, done) => {
   dns.lookup(hostname, options, (error, found, family) => {
     const isEmpty = error === null && (found as typeof found | undefined ?? '').length === 0
-    if (isEmpty) done(Object.assign(new Error('the name has no address'), { code: 'ENOTFOUND' }), [])
+    if (isEmpty) done(Object.assign(new Error(`getaddrinfo returned no address for ${hostname}`), { code: 'ENOTFOUND' }), [])
     else done(error, found, family)
   })
 }
 
 /**
- * Wraps undici's connector in a time-out that is exact (undici's own runs on ticks of half a second), and remembers
- * when each connection was made, so that a failure can be told to be a stale one's.
+ * Wraps undici's connector with an exact timeout (undici's own runs on ticks of half a second), and records when each
+ * connection was made, so that the failure of a stale connection can be recognised.
  */
-export class Connections {
-  /** Errors of connections, and when the connection that failed had been made. */
+export class TrackedConnector {
+  /** When the connection was made that failed with an error, by error. */
   #madeAt = new WeakMap<object, number>()
-  readonly connector: buildConnector.connector
-  /** The error of a connection, while those who use it are being told. */
+  readonly connect: buildConnector.connector
+  /** The error of a connection, while undici passes it to the requests on it. */
   failing: Error | undefined = undefined
 
   constructor(connect: Connect, timeout: number, clock: Clock) {
-    this.connector = (options, callback) => {
+    this.connect = (options, callback) => {
       const done: buildConnector.Callback = (...outcome) => {
         timer.cancel()
         const [error, socket] = outcome
         if (error === null) this.#watch(socket, clock.now())
         callback(...outcome)
       }
-      // Armed first: setting up TLS takes a while of its own.
-      // eslint-disable-next-line prefer-const -- the timer is older than what it ends
+      // Armed first, as setting up TLS takes time as well.
+      // eslint-disable-next-line prefer-const -- the timer is armed before there is a socket
       let connecting: unknown
       const timer = clock.after(timeout, () => { (connecting as Socket).destroy(new errors.ConnectTimeoutError(`no connection within ${timeout} ms`)) })
       connecting = connect(options, done)
@@ -53,7 +53,7 @@ export class Connections {
   }
 
   #watch(socket: NonNullable<Connected>, now: number): void {
-    // Ours is the first listener, so the error is known before undici hands it to the request.
+    // This is the first listener, so the error is recorded before undici passes it to the request.
     socket.on('error', (error: Error) => {
       this.#madeAt.set(error, now)
       this.failing = error

@@ -4,11 +4,11 @@ import type { StreamBody } from '../http/body.ts'
 import type { HeaderFields } from '../http/headers.ts'
 import { errors } from './undici.ts'
 
-/** What may be asked of a dispatcher; undici's types leave out the last. */
+/** The options of a dispatched request; undici's types lack `allowH2`. */
 export type DispatchOptions = Dispatcher.DispatchOptions & { allowH2?: boolean }
-/** Header fields as undici takes them: a flat list of names and values, or an object. */
-type Headers = NonNullable<DispatchOptions['headers']>
-/** Names and values in turn; a value may be a list, though undici's types don't say so. */
+/** Header fields as undici accepts them: a flat list of names and values, or an object. */
+type RequestHeaders = NonNullable<DispatchOptions['headers']>
+/** Alternating names and values; a value may be an array, which undici's types do not say. */
 type Flat = unknown[]
 
 const invalid = (message: string): never => {
@@ -16,34 +16,34 @@ const invalid = (message: string): never => {
 }
 
 /**
- * Checks what undici would check of a caller's handler, as it only gets to see ours, and what must be known of the options
- * here; the rest of them is undici's own affair. @throws undici's InvalidArgumentError
+ * Checks the caller's handler as undici would, which never sees it, and the options that are used here; undici checks the other
+ * options. @throws undici's InvalidArgumentError
  */
-export function checkDispatchOptions(asked: DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-  if (typeof asked.path !== 'string') invalid('path must be a string')
-  if (typeof asked.method !== 'string') invalid('method must be a string')
-  const wanted = asked.upgrade || asked.method === 'CONNECT'
+export function checkDispatchOptions(options: DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+  if (typeof options.path !== 'string') invalid('path must be a string')
+  if (typeof options.method !== 'string') invalid('method must be a string')
+  const required = options.upgrade || options.method === 'CONNECT'
     ? ['onRequestStart', 'onResponseError', 'onRequestUpgrade'] as const
     : ['onRequestStart', 'onResponseError', 'onResponseStart', 'onResponseData', 'onResponseEnd'] as const
-  for (const name of wanted) if (typeof handler[name] !== 'function') invalid(`invalid ${name} method`)
+  for (const name of required) if (typeof handler[name] !== 'function') invalid(`invalid ${name} method`)
   for (const name of ['onBodySent', 'onRequestSent'] as const) {
     if (handler[name] !== undefined && typeof handler[name] !== 'function') invalid(`invalid ${name} method`)
   }
 }
 
-/** The path for traces and errors; that of an absolute URL without what it may hold of credentials. */
+/** The path for traces and errors; of an absolute URL only its path, as the rest may hold credentials. */
 export const pathOf = ({ path }: DispatchOptions): string =>
   (path.startsWith('/') || !path.includes('://') || !URL.canParse(path) ? path : new URL(path).pathname)
 
-/** A body that is gone once it has been sent; Blobs and forms can be read again. */
-export function oneShot({ body }: DispatchOptions): StreamBody | undefined {
+/** The body, if it can be sent only once; Blobs and forms can be read again. */
+export function oneShotBody({ body }: DispatchOptions): StreamBody | undefined {
   if (typeof body !== 'object' || body === null || ArrayBuffer.isView(body) || body instanceof ArrayBuffer) return undefined
   const tag = (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag]
   return tag === 'Blob' || tag === 'File' || tag === 'FormData' ? undefined : body as StreamBody
 }
 
-/** Header fields that can be read more than once: what undici would read as pairs becomes a flat list. */
-export function readable(headers: DispatchOptions['headers']): Headers | undefined {
+/** Header fields that can be read repeatedly: an iterable of pairs becomes a flat list. */
+export function rereadable(headers: DispatchOptions['headers']): RequestHeaders | undefined {
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return headers ?? undefined
   if (Object.getPrototypeOf(headers) === Object.prototype && !Object.hasOwn(headers, Symbol.iterator)) return headers
   if (typeof (headers as { [Symbol.iterator]?: unknown })[Symbol.iterator] !== 'function') return headers
@@ -55,14 +55,14 @@ export function readable(headers: DispatchOptions['headers']): Headers | undefin
   return flat as string[]
 }
 
-const namesOf = (headers: Headers | undefined): string[] => {
+const namesOf = (headers: RequestHeaders | undefined): string[] => {
   if (headers === undefined) return []
   const names: unknown[] = Array.isArray(headers) ? headers.filter((_, index) => index % 2 === 0) : Object.keys(headers)
-  // A name that is none is for undici to refuse.
+  // undici refuses invalid names.
   return names.map(name => String(name).toLowerCase())
 }
 
-/** The value of a field, whatever the case of its name. */
+/** The value of a field; the case of its name does not matter. */
 export function fieldOf(headers: DispatchOptions['headers'], name: string): unknown {
   const index = namesOf(headers ?? undefined).indexOf(name)
   if (index === -1) return undefined
@@ -70,10 +70,12 @@ export function fieldOf(headers: DispatchOptions['headers'], name: string): unkn
 }
 
 /**
- * The caller's header fields as they are, in their order, but for those that stand over them; then these, and the upstream's
+ * The caller's header fields in their order, without those that `over` overrides; then the fields of `over`, and those of `under`
  * that neither sets.
  */
-export function withFields(headers: Headers | undefined, under: HeaderFields, over: HeaderFields = {}): Headers | undefined {
+export function withFields(
+  headers: RequestHeaders | undefined, under: HeaderFields, over: HeaderFields = {},
+): RequestHeaders | undefined {
   if (Object.keys(under).length === 0 && Object.keys(over).length === 0) return headers
   const flat: Flat = Array.isArray(headers) ? [...headers] : Object.entries(headers ?? {}).flat()
   const kept = flat.filter((_, index) => !Object.hasOwn(over, String(flat[index - index % 2]).toLowerCase()))
@@ -84,8 +86,11 @@ export function withFields(headers: Headers | undefined, under: HeaderFields, ov
   return kept as string[]
 }
 
-/** The header fields of one attempt: the upstream's, over them the caller's, over both the listeners', and the deadline's. */
-export function relayHeaders(headers: Headers | undefined, call: Call): Headers | undefined {
+/**
+ * The header fields of one relayed attempt, in rising precedence: the upstream's, the caller's, those added by event listeners,
+ * and the deadline header.
+ */
+export function relayedHeaders(headers: RequestHeaders | undefined, call: Call): RequestHeaders | undefined {
   const { headers: fields, deadlineHeader } = call.policy
   if (deadlineHeader === false) return withFields(headers, fields, call.added)
   const left = String(Math.max(0, Math.floor(call.deadlineAt - call.at)))

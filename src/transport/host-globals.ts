@@ -1,7 +1,6 @@
 /**
- * Loading undici replaces the dispatcher that the host's built-in `fetch` uses (undici issue 5500). A library must not
- * hijack its host: this module, imported before undici, keeps what was there, and `restoreGlobals()`, called after,
- * puts it back.
+ * Loading undici replaces the dispatcher that the host's built-in `fetch` uses (undici issue 5500), which a library must not
+ * do. This module, imported before undici, saves the original, and `restoreGlobals()`, called afterwards, restores it.
  */
 const LEGACY = Symbol.for('undici.globalDispatcher.1')
 
@@ -11,7 +10,7 @@ type WithDispatcher = typeof globalThis & { [LEGACY]?: unknown }
 Reflect.get(globalThis, 'Response')
 const before = (globalThis as WithDispatcher)[LEGACY]
 
-/** Puts the host's dispatcher back where it was before undici was loaded. */
+/** Restores the dispatcher the host had before undici was loaded. */
 export function restoreGlobals(): void {
   if (before !== undefined && (globalThis as WithDispatcher)[LEGACY] !== before) (globalThis as WithDispatcher)[LEGACY] = before
 }

@@ -12,15 +12,15 @@ import type { RelayedRequest } from './relay.ts'
 import type { DispatchOptions } from './dispatch-options.ts'
 import { RelayedExchange } from './relayed-exchange.ts'
 import { StreamedExchange } from './streamed-exchange.ts'
-import { Wire, type Replayer } from './wire.ts'
+import { EndpointDispatcher, type Replayer } from './endpoint-dispatcher.ts'
 
 /** The connections to one endpoint. */
 export interface Pool {
-  /** One exchange on the wire. */
+  /** Sends one attempt of a call. */
   send(call: Call): Promise<Reply>
-  /** Hands a request of a dispatcher's caller to undici as it is, and what comes back to its handler. */
-  passthrough(asked: DispatchOptions, handler: Dispatcher.DispatchHandler, fields: HeaderFields, now: number): boolean
-  /** undici's own numbers of the connections, if there are any yet. */
+  /** Passes a request of a dispatcher's caller to undici unchanged, and the response to its handler. */
+  passthrough(options: DispatchOptions, handler: Dispatcher.DispatchHandler, fields: HeaderFields, now: number): boolean
+  /** undici's statistics of the connections, if there are any yet. */
   readonly stats: unknown
   /** Lets exchanges in flight finish, then closes the connections. */
   close(): Promise<void>
@@ -28,27 +28,27 @@ export interface Pool {
   destroy(): Promise<void>
 }
 
-/** Closes a dispatcher; one that somebody has destroyed meanwhile is closed enough. */
+/** Closes a dispatcher; if it has been destroyed meanwhile, it is closed already. */
 const closed = (dispatcher: Dispatcher): Promise<void> => dispatcher.close().catch((error: unknown) => {
   if ((error as { code?: unknown } | undefined)?.code !== 'UND_ERR_DESTROYED') throw error
 })
 
 /**
- * An undici pool as a {@link Send}, driven through `dispatch()`: no Readable is made for a buffered reply. It is made when
- * first needed, so that an upstream nobody calls holds no connection machinery, and made anew when it is older than
- * `maxAge`, so that changes of DNS are seen. (undici's own `clientTtl` asks the time of every connection at every request.)
+ * An undici pool, driven through `dispatch()`, so that a buffered reply needs no Readable. The pool is created at the first call,
+ * so that an upstream that is never called has no connection machinery, and replaced when it is older than `maxAge`, so that DNS
+ * changes are noticed. (undici's own `clientTtl` checks the age of every connection at every request.)
  */
 export class EndpointPool implements Pool, Replayer {
   readonly #origin: string
   readonly #policy: PoolPolicy
   readonly #env: Env
   readonly #events: ConnectionEvents
-  #wire: Wire | undefined
+  #current: EndpointDispatcher | undefined
   #retireAt = 0
-  /** Those that only finish what they have, and when they will have. */
-  #retiring: Map<Wire, Promise<void>> | undefined
+  /** Dispatchers that only finish their requests, with the promise of their end. */
+  #retiring: Map<EndpointDispatcher, Promise<void>> | undefined
   /** Connections without HTTP/2. */
-  #older: EndpointPool | undefined
+  #http1: EndpointPool | undefined
 
   constructor(origin: string, policy: PoolPolicy, env: Env, events: ConnectionEvents = new ConnectionEvents()) {
     this.#origin = origin
@@ -58,70 +58,73 @@ export class EndpointPool implements Pool, Replayer {
   }
 
   send(call: Call): Promise<Reply> {
-    const other = call.relay === undefined ? undefined : this.#withoutH2((call.relay as RelayedRequest).options)
-    if (other !== undefined) return other.send(call)
-    let wire: Wire
+    const http1 = call.relay === undefined ? undefined : this.#http1Pool((call.relay as object as RelayedRequest).options)
+    if (http1 !== undefined) return http1.send(call)
+    let dispatcher: EndpointDispatcher
     try {
-      wire = this.#wireAt(call.at)
+      dispatcher = this.#dispatcherAt(call.at)
     } catch (error) {
-      // The caller's factory threw: its own error ends the call, and nothing has begun.
+      // The caller's factory threw: its error ends the call before anything is sent.
       return rejected(error)
     }
     const Exchange = call.settings.streamed ? call.relay === undefined ? StreamedExchange : RelayedExchange : BufferedExchange
-    const exchange = new Exchange(call, wire)
-    wire.dispatch(call, exchange)
+    const exchange = new Exchange(call, dispatcher)
+    dispatcher.dispatch(call, exchange)
     return exchange.promise
   }
 
-  passthrough(asked: DispatchOptions, handler: Dispatcher.DispatchHandler, fields: HeaderFields, now: number): boolean {
-    const other = this.#withoutH2(asked)
-    return other === undefined ? this.#wireAt(now).pass(asked, handler, fields) : other.passthrough(asked, handler, fields, now)
+  passthrough(options: DispatchOptions, handler: Dispatcher.DispatchHandler, fields: HeaderFields, now: number): boolean {
+    const http1 = this.#http1Pool(options)
+    if (http1 !== undefined) return http1.passthrough(options, handler, fields, now)
+    return this.#dispatcherAt(now).passthrough(options, handler, fields)
   }
 
-  /** Other connections that are kept may be as stale: what met one gets a connection of its own, for this once. */
-  replay(call: Call, exchange: Exchange, stale: boolean): Wire {
+  /** After a stale connection the request gets a connection of its own, as the other kept-alive ones may be stale as well. */
+  replay(call: Call, exchange: Exchange, stale: boolean): EndpointDispatcher {
     const isOwn = stale && this.#policy.factory === undefined
-    const wire = isOwn ? this.#made({ ...this.#policy, connections: 1 }) : this.#wireAt(call.at)
-    wire.dispatch(call, exchange)
-    if (isOwn) this.#retire(wire)
-    return wire
+    const dispatcher = isOwn ? this.#create({ ...this.#policy, connections: 1 }) : this.#dispatcherAt(call.at)
+    dispatcher.dispatch(call, exchange)
+    if (isOwn) this.#retire(dispatcher)
+    return dispatcher
   }
 
   get stats(): unknown {
-    return (this.#wire?.dispatcher as { stats?: unknown } | undefined)?.stats
+    return (this.#current?.dispatcher as { stats?: unknown } | undefined)?.stats
   }
 
   async close(): Promise<void> {
-    const wire = this.#wire
-    await Promise.all([wire && closed(wire.dispatcher), this.#older?.close(), ...this.#retiring?.values() ?? []])
+    const current = this.#current
+    await Promise.all([current && closed(current.dispatcher), this.#http1?.close(), ...this.#retiring?.values() ?? []])
   }
 
   async destroy(): Promise<void> {
-    const wires = [this.#wire, ...this.#retiring?.keys() ?? []]
-    await Promise.all([this.#older?.destroy(), ...wires.map(wire => wire?.dispatcher.destroy())])
+    const all = [this.#current, ...this.#retiring?.keys() ?? []]
+    await Promise.all([this.#http1?.destroy(), ...all.map(one => one?.dispatcher.destroy())])
   }
 
-  #wireAt(now: number): Wire {
-    if (this.#wire !== undefined && now < this.#retireAt) return this.#wire
-    if (this.#wire !== undefined) this.#retire(this.#wire)
-    // What a factory made may be shared, and how it looks up names is its own affair.
+  #dispatcherAt(now: number): EndpointDispatcher {
+    if (this.#current !== undefined && now < this.#retireAt) return this.#current
+    if (this.#current !== undefined) this.#retire(this.#current)
+    // A dispatcher from a factory may be shared, and does its own DNS lookups.
     this.#retireAt = this.#policy.factory === undefined ? now + this.#policy.maxAge : Infinity
-    return (this.#wire = this.#made(this.#policy))
+    return (this.#current = this.#create(this.#policy))
   }
 
-  #made(policy: PoolPolicy): Wire {
-    return new Wire(this.#origin, policy, this.#env, this, this.#events)
+  #create(policy: PoolPolicy): EndpointDispatcher {
+    const created = new EndpointDispatcher(this.#origin, policy, this.#env, this)
+    this.#events.watch(created.dispatcher)
+    return created
   }
 
-  #retire(old: Wire): void {
-    const retiring = this.#retiring ??= new Map<Wire, Promise<void>>()
-    const gone = (): void => { retiring.delete(old) }
-    retiring.set(old, old.dispatcher.close().then(gone, gone))
+  #retire(old: EndpointDispatcher): void {
+    const retiring = this.#retiring ??= new Map<EndpointDispatcher, Promise<void>>()
+    const done = (): void => { retiring.delete(old) }
+    retiring.set(old, old.dispatcher.close().then(done, done))
   }
 
-  /** For who asks for connections without HTTP/2: a WebSocket, or a `fetch` that knows nothing of it. */
-  #withoutH2({ allowH2 }: DispatchOptions): EndpointPool | undefined {
+  /** The pool for a request that rules out HTTP/2: for a WebSocket, or from a `fetch` without support for it. */
+  #http1Pool({ allowH2 }: DispatchOptions): EndpointPool | undefined {
     if (allowH2 !== false || !this.#policy.http2 || this.#policy.factory !== undefined) return undefined
-    return (this.#older ??= new EndpointPool(this.#origin, { ...this.#policy, http2: false }, this.#env, this.#events))
+    return (this.#http1 ??= new EndpointPool(this.#origin, { ...this.#policy, http2: false }, this.#env, this.#events))
   }
 }

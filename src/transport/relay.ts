@@ -1,30 +1,30 @@
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Call } from '../call/call.ts'
+import type { Call, Relay } from '../call/call.ts'
 import type { StreamBody } from '../http/body.ts'
-import { oneShot, readable, type DispatchOptions } from './dispatch-options.ts'
+import { oneShotBody, rereadable, type DispatchOptions } from './dispatch-options.ts'
 import { errors } from './undici.ts'
 
-/** An exchange whose response the caller gets, or may yet get. */
-export interface OnWire {
+/** A response that the caller gets, or may still get. */
+export interface RelayedResponse {
   pause(): void
   resume(): void
-  /** Nothing of it is wanted any more. */
-  letGo(): void
+  /** Drops the rest of the response. */
+  abandon(): void
 }
 
-/** Something a dispatcher has under way. */
-export interface UnderWay {
+/** A request that a dispatcher has in flight. */
+export interface ActiveRequest {
   /** Ends it now, with an error for its caller. */
   destroy(error: Error): void
 }
 
 type Controller = Dispatcher.DispatchController
-/** Names and values as they came, in turn. */
+/** Alternating names and values, as received. */
 type Raw = NonNullable<Controller['rawHeaders']> | null
-type Fields = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
+type ResponseHeaders = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 
-/** What the caller holds on to, whichever attempt is on the wire; it works before there is one, too. */
+/** The controller the caller gets: the same for all attempts, and usable before the first one. */
 class RelayController implements Controller {
   aborted = false
   paused = false
@@ -41,91 +41,96 @@ class RelayController implements Controller {
     if (this.aborted) return
     this.aborted = true
     this.reason = reason ?? null
-    this.#relay.giveUp(reason ?? new errors.RequestAbortedError())
+    this.#relay.abort(reason ?? new errors.RequestAbortedError())
   }
 
   pause(): void {
     this.paused = true
-    this.#relay.wire?.pause()
+    this.#relay.response?.pause()
   }
 
   resume(): void {
     if (!this.paused) return
     this.paused = false
-    this.#relay.wire?.resume()
+    this.#relay.response?.resume()
   }
 }
 
 /**
- * The caller's side of a relayed call: its handler, which hears of one response and never of an attempt that came to nothing.
- * What the handler throws ends the call with that error, as with undici's own dispatchers.
+ * The caller's side of a relayed call: its handler, which sees one response and no attempt that was retried. An error that the
+ * handler throws ends the call, as with undici's own dispatchers.
  */
-export class RelayedRequest implements UnderWay {
+export class RelayedRequest implements ActiveRequest, Relay {
   readonly options: DispatchOptions
-  /** Its header fields, as often as they are needed. */
+  /** Its header fields, which can be read for each attempt. */
   readonly headers: DispatchOptions['headers']
   readonly controller: RelayController = new RelayController(this)
-  /** The exchange whose response is being handed on. */
-  wire: OnWire | undefined = undefined
-  /** The body, if it is gone once sent. */
+  /** The response that is being passed on. */
+  response: RelayedResponse | undefined = undefined
+  /** The body, if it can be sent only once. */
   readonly body: StreamBody | undefined
   #call: Call | undefined
-  /** The last response that was to be retried, until another attempt is made. */
-  #spare: OnWire | undefined
+  /** The last response that may be retried: the caller gets it if no further attempt is made. */
+  #heldBack: RelayedResponse | undefined
   #isOver = false
   readonly #handler: Dispatcher.DispatchHandler
-  readonly #gone: () => void
+  readonly callerTimeout: number
+  readonly #onOver: () => void
 
-  /** @param gone - runs when it is over, before the caller is told. */
-  constructor(asked: DispatchOptions, handler: Dispatcher.DispatchHandler, gone: (relay: RelayedRequest) => void) {
-    this.options = asked
-    this.headers = readable(asked.headers)
-    this.body = oneShot(asked)
+  /** @param onOver - runs when the request is over, before the caller's handler. */
+  constructor(
+    options: DispatchOptions, handler: Dispatcher.DispatchHandler, onOver: (request: RelayedRequest) => void,
+    callerTimeout: number,
+  ) {
+    this.callerTimeout = callerTimeout
+    this.options = options
+    this.headers = rereadable(options.headers)
+    this.body = oneShotBody(options)
     this.#handler = handler
-    this.#gone = () => { gone(this) }
+    this.#onOver = () => { onOver(this) }
   }
 
-  /** Begins, and says whether the caller has not ended it right away. It may be ended from now on, while it waits too. */
+  /** Starts the request. From now on it can be aborted, even while it waits. @returns false if the caller aborted it at once. */
   begin(call: Call): boolean {
     this.#call = call
-    // Undici only listens once the request has its turn; a stream may fail before.
-    if (isStream(this.body)) this.body.on('error', this.giveUp)
-    this.#tell(() => this.#handler.onRequestStart?.(this.controller, null))
+    // undici only listens once it sends the request; a stream may fail before.
+    if (isStream(this.body)) this.body.on('error', this.abort)
+    this.#notify(() => this.#handler.onRequestStart?.(this.controller, null))
     return !this.#isOver
   }
 
-  /** Ends it, for a reason that is the caller's own. */
-  readonly giveUp = (reason: unknown): void => {
+  /** Ends the request for a reason of the caller's own. */
+  readonly abort = (reason: unknown): void => {
     if (this.#isOver) return
     this.#call?.cancel(reason)
     this.fail(reason)
   }
 
   destroy(error: Error): void {
-    this.giveUp(error)
+    this.abort(error)
   }
 
-  /** Keeps a response in case nothing better follows. */
-  keep(exchange: OnWire): void {
-    this.#spare = exchange
+  /** Holds a response back, in case no further attempt is made. */
+  holdBack(response: RelayedResponse): void {
+    this.#heldBack = response
   }
 
-  /** Lets go of it, as another attempt is made. */
-  dropSpare(): void {
-    this.#spare?.letGo()
-    this.#spare = undefined
+  /** Drops the response that was held back, as another attempt is made. */
+  dropHeldBack(): void {
+    this.#heldBack?.abandon()
+    this.#heldBack = undefined
   }
 
-  start(status: number, headers: Fields, text: string | undefined, raw: Raw | undefined): void {
+  start(status: number, headers: ResponseHeaders, text: string | undefined, raw: Raw | undefined): void {
     this.controller.rawHeaders = raw ?? null
-    this.#tell(() => this.#handler.onResponseStart?.(this.controller, status, headers, text))
+    this.#notify(() => this.#handler.onResponseStart?.(this.controller, status, headers, text))
   }
 
   data(chunk: Buffer): void {
-    this.#tell(() => this.#handler.onResponseData?.(this.controller, chunk))
+    this.#notify(() => this.#handler.onResponseData?.(this.controller, chunk))
   }
 
-  end(trailers: Fields, raw: Raw | undefined): void {
+  end(trailers: ResponseHeaders, raw: Raw | undefined): void {
     if (this.#isOver) return
     this.controller.rawTrailers = raw ?? null
     this.#finish()
@@ -136,7 +141,7 @@ export class RelayedRequest implements UnderWay {
     }
   }
 
-  upgrade(status: number, headers: Fields, socket: Duplex, raw: Raw | undefined): void {
+  upgrade(status: number, headers: ResponseHeaders, socket: Duplex, raw: Raw | undefined): void {
     this.controller.rawHeaders = raw ?? null
     try {
       this.#handler.onRequestUpgrade?.(this.controller, status, headers, socket)
@@ -147,44 +152,44 @@ export class RelayedRequest implements UnderWay {
     this.#finish()
   }
 
-  /** Tells the caller of an error, if nothing has ended it before. */
+  /** Reports an error to the caller, unless the request is over. */
   fail(error: unknown): void {
     if (this.#isOver) return
     this.#finish()
-    this.wire?.letGo()
-    this.dropSpare()
+    this.response?.abandon()
+    this.dropHeldBack()
     this.#handler.onResponseError?.(this.controller, error as Error)
   }
 
   bodySent(chunk: Buffer): void {
-    this.#tell(() => this.#handler.onBodySent?.(chunk))
+    this.#notify(() => this.#handler.onBodySent?.(chunk))
   }
 
   requestSent(): void {
-    this.#tell(() => this.#handler.onRequestSent?.())
+    this.#notify(() => this.#handler.onRequestSent?.())
   }
 
   responseStarted(): void {
-    this.#tell(() => this.#handler.onResponseStarted?.())
+    this.#notify(() => this.#handler.onResponseStarted?.())
   }
 
-  #tell(run: () => void): void {
+  #notify(run: () => void): void {
     if (this.#isOver) return
     try {
       run()
     } catch (error) {
-      this.giveUp(error)
+      this.abort(error)
     }
   }
 
   #finish(): void {
     if (this.#isOver) return
     this.#isOver = true
-    if (isStream(this.body)) this.body.off('error', this.giveUp)
-    this.#gone()
+    if (isStream(this.body)) this.body.off('error', this.abort)
+    this.#onOver()
   }
 }
 
-/** Any stream that undici takes for one. */
+/** Whether undici treats a body as a stream. */
 export const isStream = (body: unknown): body is NodeJS.ReadableStream =>
   typeof body === 'object' && body !== null && 'pipe' in body && typeof (body as NodeJS.ReadableStream).on === 'function'

@@ -1,48 +1,61 @@
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
+import type { Timer } from '../clock.ts'
+import { DeadlineExceededError } from '../outcome/errors.ts'
 import { Reply, type RelayedBody, type ReplyHeaders } from '../outcome/reply.ts'
 import { Exchange, type Transport } from './exchange.ts'
 import { isUnsendable, toUpstreamError } from './to-upstream-error.ts'
-import type { OnWire, RelayedRequest } from './relay.ts'
+import type { RelayedRequest, RelayedResponse } from './relay.ts'
 
 type Controller = Dispatcher.DispatchController
 
-/** Bytes of a response that are taken off the wire while another attempt may yet replace it. */
-const MOST_HELD = 65_536
+/** The most bytes of a response to read while another attempt may still replace it. */
+const MAX_DEFERRED_BYTES = 65_536
 
 /**
- * Hands a response through to the caller of a dispatcher, as it comes. At the headers it stands still and settles with a
- * reply that has no body, which the layers judge as they do any other; the caller hears of it once they have decided that
- * this is the one. One that is to be retried is kept until the next attempt begins: there may be none.
+ * Passes a response through to the caller of a dispatcher. At the headers it pauses and settles with a reply that has no body,
+ * which the layers judge like any other; the caller's handler is called once they have decided for this response. A response
+ * that may be retried is held back until the next attempt begins, as there may be none.
  */
-export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
+export class RelayedExchange extends Exchange implements RelayedBody, RelayedResponse {
   readonly #relay: RelayedRequest
-  /** What the caller has not been told yet. */
-  #held: (() => void)[] = []
-  #heldBytes = 0
-  #handsOn = false
-  /** Nothing more can come of it. */
+  /** Calls of the caller's handler that wait for that decision. */
+  #deferred: (() => void)[] = []
+  #deferredBytes = 0
+  #isPassedOn = false
+  /** Ends the response when its caller does not read it for too long. */
+  #readTimer: Timer | undefined
+  /** Whether nothing more follows. */
   #isDone = false
 
   constructor(call: Call, transport: Transport) {
     super(call, transport)
     this.#relay = call.relay as RelayedRequest
-    this.#relay.dropSpare()
+    this.#relay.dropHeldBack()
   }
 
   override onResponseStart(controller: Controller, status: number, headers: ReplyHeaders, text?: string): void {
     if (this.#isDone) return
     const { rawHeaders } = controller
-    const tell = (): void => { this.#relay.start(status, headers, text, rawHeaders) }
+    const start = (): void => { this.#relay.start(status, headers, text, rawHeaders) }
     if (status >= 200) controller.pause()
-    if (status >= 200 || this.#mayBeRetried()) this.#held.push(tell)
+    if (status >= 200 || this.#mayBeRetried()) this.#deferred.push(start)
     else {
-      // The caller has heard of this attempt: there must not be another.
+      // The caller sees this attempt: there must not be another.
       this.call.replayed = true
-      tell()
+      start()
     }
     super.onResponseStart(controller, status, headers)
+  }
+
+  override get waitsForCaller(): boolean {
+    return super.waitsForCaller || this.isUnread
+  }
+
+  /** Until the layers have decided on it, it is not the caller who does not read it. */
+  protected override get isUnread(): boolean {
+    return this.answered && this.#isPassedOn && this.#relay.controller.paused
   }
 
   protected begin(_controller: Controller, status: number, headers: ReplyHeaders): void {
@@ -51,12 +64,12 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
-    if (this.#handsOn) {
+    if (this.#isPassedOn) {
       this.#relay.data(chunk)
       return
     }
-    this.#held.push(() => { this.#relay.data(chunk) })
-    if ((this.#heldBytes += chunk.length) > MOST_HELD) controller.pause()
+    this.#deferred.push(() => { this.#relay.data(chunk) })
+    if ((this.#deferredBytes += chunk.length) > MAX_DEFERRED_BYTES) controller.pause()
   }
 
   onResponseEnd(controller: Controller, trailers: ReplyHeaders): void {
@@ -64,36 +77,38 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
     const { rawTrailers } = controller
     this.#complete()
     this.#isDone = true
-    this.#tell(() => { this.#relay.end(trailers, rawTrailers) })
+    this.#notify(() => { this.#relay.end(trailers, rawTrailers) })
   }
 
   override onResponseError(controller: unknown, error: unknown): void {
     if (this.#isDone) return
-    // What undici refuses to send is the caller's mistake, and said in undici's words.
+    // A request that undici refuses to send is the caller's mistake, and its error is undici's own.
     if (isUnsendable(error)) this.stop(error)
     else if (!this.settled) super.onResponseError(controller, error)
     else {
       this.#isDone = true
-      const failure = toUpstreamError(error, this.call, { started: true, answered: true, reused: false })
-      this.#tell(() => { this.#relay.fail(failure) })
+      const failure = toUpstreamError(error, this.call, { started: true, answered: true, reused: false, unread: this.isUnread })
+      this.#notify(() => { this.#relay.fail(failure) })
     }
   }
 
   onRequestUpgrade(controller: Controller, status: number, headers: ReplyHeaders, socket: Duplex): void {
     this.settle()
     this.#isDone = true
-    // The connection is the caller's from now on, for as long as that likes: what is left of the call ends here.
+    // The connection now belongs to the caller: the call ends here.
     this.replied(new Reply(status, headers))
     this.ended()
-    this.#relay.wire = this
+    this.#relay.response = this
     this.#relay.upgrade(status, headers, socket, controller.rawHeaders)
   }
 
-  onBodySent(chunk: Buffer): void {
+  override onBodySent(chunk: Buffer): void {
+    super.onBodySent(chunk)
     this.#relay.bodySent(chunk)
   }
 
-  onRequestSent(): void {
+  override onRequestSent(): void {
+    super.onRequestSent()
     this.#relay.requestSent()
   }
 
@@ -101,50 +116,66 @@ export class RelayedExchange extends Exchange implements RelayedBody, OnWire {
     this.#relay.responseStarted()
   }
 
-  handOn(): void {
-    this.#relay.wire = this
-    // What is told may make more come.
-    for (const tell of this.#held) tell()
-    this.#held = []
-    this.#handsOn = true
-    if (!this.#relay.controller.paused) this.resume()
+  passOn(): void {
+    this.#relay.response = this
+    // The handler may cause more to be deferred while this loop runs.
+    for (const notify of this.#deferred) notify()
+    this.#deferred = []
+    this.#isPassedOn = true
+    if (this.#relay.controller.paused) this.#awaitReader()
+    else this.resume()
   }
 
   discard(): void {
     this.#complete()
-    this.#relay.keep(this)
+    this.#relay.holdBack(this)
     this.resume()
   }
 
   pause(): void {
     this.controller?.pause()
+    this.#awaitReader()
   }
 
   resume(): void {
+    this.#readTimer?.cancel()
+    this.#readTimer = undefined
     this.controller?.resume()
   }
 
-  letGo(): void {
+  /** A response that its caller does not read holds a connection, so this wait has an end, too. */
+  #awaitReader(): void {
+    const { call: { trace } } = this
+    const { callerTimeout } = this.#relay
+    if (this.#isDone) return
+    this.#readTimer ??= this.clock.after(callerTimeout, () => {
+      this.stop(new DeadlineExceededError(trace, callerTimeout, 'caller', { sent: 'maybe', verdict: 'none' }))
+    })
+  }
+
+  abandon(): void {
     this.#isDone = true
-    this.#held = []
-    this.controller?.abort(new Error('the response is not wanted'))
+    this.#deferred = []
+    this.controller?.abort(new Error('The response is not needed'))
   }
 
   protected failed(error: unknown): void {
     this.#isDone = true
-    // Without a reply the layers have been told, and the caller is once they have given up.
-    if (this.answered) this.#tell(() => { this.#relay.fail(error) })
+    this.#readTimer?.cancel()
+    // Without a reply the layers have the error, and it reaches the caller if they do not retry.
+    if (this.answered) this.#notify(() => { this.#relay.fail(error) })
   }
 
   #complete(): void {
     if (this.settled) return
+    this.#readTimer?.cancel()
     this.settle()
     this.ended()
   }
 
-  #tell(tell: () => void): void {
-    if (this.#handsOn) tell()
-    else this.#held.push(tell)
+  #notify(run: () => void): void {
+    if (this.#isPassedOn) run()
+    else this.#deferred.push(run)
   }
 
   #mayBeRetried(): boolean {

@@ -1,32 +1,36 @@
 import { Readable } from 'node:stream'
 import type { Call } from '../call/call.ts'
 import type { Body, SolidBody, StreamBody } from '../http/body.ts'
+import { OptionError } from '../outcome/errors.ts'
 
 /**
- * The body to send in this attempt. When a streamed one fails, that is the caller's own error and says nothing about
- * the upstream: `failed` hears it before undici does.
+ * The body to send in this attempt. The failure of a streamed body is the caller's own error and says nothing about the
+ * upstream: it goes to `failed` before it reaches undici.
  */
 export function sendable(body: Body, call: Call, failed: (error: unknown) => void): SolidBody | StreamBody | null {
-  const made = typeof body === 'function' ? body() : body
-  if (typeof made === 'string' || made instanceof Uint8Array) return made
-  return made instanceof Readable ? made.once('error', failed) : watched(made, call, failed)
+  const source = typeof body === 'function' ? body() : body
+  if (typeof source === 'string' || source instanceof Uint8Array) return source
+  if (source instanceof Readable && source.destroyed && !source.readableEnded) {
+    throw source.errored ?? new OptionError('body', 'a destroyed stream', 'a stream that can be read')
+  }
+  return source instanceof Readable ? source.once('error', failed) : watched(source, call, failed)
 }
 
-/** Notes when it is the caller who is waited for: not the upstream, and not its reply if that has begun. */
+/** Sets the phase to `caller` while the call waits for more of the body, unless the response has begun. */
 export async function* watched(
   body: StreamBody, call: Call, failed: (error: unknown) => void,
 ): AsyncIterable<Uint8Array | string> {
   if (body === call.body) call.replayable = false
-  const asked = (): void => { if (call.phase === 'headers') call.phase = 'caller' }
-  const heard = (): void => { if (call.phase === 'caller') call.phase = 'headers' }
+  const waiting = (): void => { if (call.phase === 'headers') call.phase = 'caller' }
+  const received = (): void => { if (call.phase === 'caller') call.phase = 'headers' }
   try {
-    asked()
+    waiting()
     for await (const chunk of body) {
-      heard()
+      received()
       yield chunk
-      asked()
+      waiting()
     }
-    heard()
+    received()
   } catch (error) {
     failed(error)
     throw error

@@ -1,12 +1,15 @@
 import type { Call } from '../call/call.ts'
 
-/** undici leaves out what is undefined, and takes but does not change arrays; its types say neither. */
+/** Header fields for undici, which skips undefined values and does not change arrays; its types say neither. */
 type Sendable = Record<string, string | string[]>
 
-/** The header fields of one attempt: the upstream's, over them the call's, over both the listeners', and the deadline's. */
+/**
+ * The header fields of one attempt, in rising precedence: the upstream's, the call's, those added by event listeners, and the
+ * deadline header.
+ */
 export function requestHeaders(call: Call): Sendable {
   const { headers, deadlineHeader } = call.policy
-  // In nearly all calls there is nothing to merge.
+  // Nearly all calls have nothing to merge.
   if (call.headers === undefined && call.added === undefined && deadlineHeader === false) return headers as Sendable
   const merged: Record<string, string | readonly string[] | undefined> = { ...headers, ...call.headers, ...call.added }
   if (deadlineHeader !== false) {

@@ -2,19 +2,20 @@ import { pipeline, Readable, Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { ResponseError } from '../outcome/errors.ts'
 import { Reply, type ReplyHeaders } from '../outcome/reply.ts'
-import { codingsOf, decoders, mostOnWire, type Codings } from './decode.ts'
+import { codingsOf, decoders, maxOnWire, type Codings } from './decode.ts'
 import { Exchange } from './exchange.ts'
 
 /**
- * Settles at the response's headers with a reply whose body is a stream. Back-pressure goes through to the socket; a
- * reader who gives up frees the connection.
+ * Settles at the response's headers with a reply whose body is a stream. Back-pressure reaches the socket; destroying the
+ * stream frees the connection.
  */
 export class StreamedExchange extends Exchange {
-  /** The body as it comes off the wire, and as the reader gets it: the same, if there is nothing to decode. */
+  /** The body as it comes off the wire. */
   #source: Readable | undefined
+  /** The body as the reader gets it: `#source` itself, if there is nothing to decode. */
   #body: Readable | undefined
   #size = 0
-  #most = 0
+  #maxOnWire = 0
 
   protected begin(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     const source = new Readable({
@@ -23,16 +24,16 @@ export class StreamedExchange extends Exchange {
         controller.resume()
       },
       destroy: (error, done) => {
-        // Destroyed by its reader before the end: nobody wants the rest.
+        // Destroyed by its reader before the end: the rest is not wanted.
         if (!this.settled && this.controller !== undefined) this.#abandon(error)
         done(error)
       },
     })
     const encoding = this.call.settings.decode ? headers['content-encoding'] : undefined
-    this.#most = mostOnWire(encoding, this.call.settings.maxBodySize)
+    this.#maxOnWire = maxOnWire(encoding, this.call.settings.maxBodySize)
     const codings = codingsOf(encoding) ?? []
     const body = codings.length === 0 || this.call.method === 'HEAD' ? source : this.#decoded(source, codings)
-    // It may fail before anybody can listen, or be left unread until its deadline: that must not end the process.
+    // It may fail before the caller can listen, or be left unread until its deadline: that must not crash the process.
     body.on('error', () => undefined)
     this.#source = source
     this.#body = body
@@ -42,7 +43,7 @@ export class StreamedExchange extends Exchange {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length
-    if (this.#size > this.#most) this.tooLarge()
+    if (this.#size > this.#maxOnWire) this.tooLarge()
     else if (this.#source?.push(chunk) === false) {
       this.call.phase = 'caller'
       controller.pause()
@@ -51,14 +52,14 @@ export class StreamedExchange extends Exchange {
 
   onResponseEnd(): void {
     if (this.settled || this.cutShort()) return
-    // The connection is somebody else's from now on.
+    // From now on the connection may serve another request.
     this.controller = undefined
     this.#source?.push(null)
     if (this.#body === this.#source) this.#complete()
   }
 
   protected failed(error: unknown): void {
-    // A stream can only fail with an Error; a reason of another kind travels as its cause.
+    // A stream can only fail with an Error; a reason of another type becomes its cause.
     this.#body?.destroy(error instanceof Error ? error : new Error('The call was aborted', { cause: error }))
   }
 
@@ -68,16 +69,16 @@ export class StreamedExchange extends Exchange {
   }
 
   #abandon(error: Error | null): void {
-    // Given up by the reader: no evidence about the endpoint, so it ends without an error.
+    // Abandoned by the reader: no evidence about the endpoint, so it ends without an error.
     this.#complete()
-    this.controller?.abort(error ?? new Error('the reader gave up'))
+    this.controller?.abort(error ?? new Error('The body was destroyed by its reader'))
   }
 
-  /** The body ends when all of it is decoded: until then it may turn out to be damaged or too large. */
+  /** Decodes the body. It ends when all of it is decoded: until then it may prove to be damaged or too large. */
   #decoded(source: Readable, codings: Codings): Readable {
     const { trace, settings: { maxBodySize } } = this.call
     let size = 0
-    const gauge = new Transform({
+    const sizeCheck = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
         size += chunk.length
         if (size <= maxBodySize) done(null, chunk)
@@ -85,12 +86,12 @@ export class StreamedExchange extends Exchange {
       },
     })
     const damaged = (error: Error): void => {
-      // Unless that is only how it hears of a reader who has given up.
-      if (!gauge.destroyed) this.stop(new ResponseError(trace, 'damaged or truncated compressed body', 'gateway', error))
+      // Decoders also fail when the reader destroys the stream; that is no damage.
+      if (!sizeCheck.destroyed) this.stop(new ResponseError(trace, 'damaged or truncated compressed body', 'gateway', error))
     }
     const steps = decoders(codings).map(decoder => decoder.on('error', damaged))
-    // What goes wrong anywhere in the chain destroys all of it; a reader who gives up only now proves nothing either.
-    pipeline([source, ...steps, gauge], () => { if (!this.settled) this.#complete() })
-    return gauge
+    // A failure anywhere in the chain destroys all of it; a reader who destroys it only now is no evidence either.
+    pipeline([source, ...steps, sizeCheck], () => { if (!this.settled) this.#complete() })
+    return sizeCheck
   }
 }

@@ -1,79 +1,85 @@
 import type { Call } from '../call/call.ts'
 import { ConnectionError, DrainingError, OptionError, ResponseError, UpstreamError } from '../outcome/errors.ts'
 
-/** How far an exchange had come when it failed. */
+/** How far an exchange had got when it failed. */
 export interface Progress {
-  /** The request had been given a connection. */
+  /** The request had been assigned a connection. */
   readonly started: boolean
-  /** The response's headers had come. */
+  /** The response's headers had arrived. */
   readonly answered: boolean
   /** The connection had been open before this attempt began. */
   readonly reused: boolean
+  /** The body of the response was not being read by its caller. */
+  readonly unread: boolean
 }
 
-/** This process has run out of something; the upstream has nothing to do with it. */
-const OURS: ReadonlySet<string> = new Set([
+/** Codes of resources this process has exhausted; they say nothing about the upstream. */
+const EXHAUSTED: ReadonlySet<string> = new Set([
   'EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOMEM', 'ENOBUFS', 'ERR_MEMORY_ALLOCATION_FAILED',
 ])
 const CLOSED: ReadonlySet<string> = new Set(['UND_ERR_CLOSED', 'UND_ERR_DESTROYED'])
-/** undici refuses to send what we were asked to. */
+/** Codes with which undici refuses to send a request. */
 const UNSENDABLE: ReadonlySet<string> = new Set([
   'UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', 'ERR_INVALID_ARG_TYPE',
 ])
-/** undici's fetch asks a WebSocket's server anew over HTTP/1.1 when it sees this. */
+/** At this message undici's fetch retries the upgrade to a WebSocket over HTTP/1.1. */
 const NO_UPGRADE = 'HTTP/2: Extended CONNECT protocol not supported by server'
 const REFUSED_STREAM = 7
 
-/** A response that breaks HTTP or a bound, by the code or class of what the parser throws. */
-const BAD_RESPONSE: Readonly<Record<string, string>> = {
+/** What is wrong with an invalid response, by the code of the parser's error. */
+const INVALID_RESPONSE: Readonly<Record<string, string>> = {
   UND_ERR_HEADERS_OVERFLOW: 'headers too large',
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'truncated: the body is not as long as announced',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'truncated: body length does not match content-length',
   UND_ERR_RES_EXCEEDED_MAX_SIZE: 'body too large',
   ERR_ASSERTION: 'malformed',
 }
 
-/** Errors of undici's that hold part of the response, in one of these. */
-const HOLDERS = ['data', 'body', 'headers'] as const
+/** Properties in which undici's errors hold part of the response. */
+const RESPONSE_PROPERTIES = ['data', 'body', 'headers'] as const
 
-/** An error as a cause: left out when it holds what the upstream sent, as that must never be printed. */
-const causeOf = (error: Error): Error | undefined => (HOLDERS.some(name => name in error) ? undefined : error)
+/** An error as a cause; omitted when it holds data from the upstream, which must never be printed. */
+const printableCause = (error: Error): Error | undefined => (RESPONSE_PROPERTIES.some(name => name in error) ? undefined : error)
 
 const undiciCodeOf = (error: Error): string => {
   const { code } = error as { code?: unknown }
   return typeof code === 'string' && code !== '' ? code : error.name
 }
 
-/** Whether undici itself refuses to send a request; nobody upstream has heard of it. */
+/** Whether undici itself refused to send the request, so that the upstream has not seen it. */
 export const isUnsendable = (error: unknown): boolean =>
   error instanceof Error && (UNSENDABLE.has(undiciCodeOf(error)) || error.message === NO_UPGRADE)
 
 /**
- * Makes one of our errors of whatever undici, Node or a dispatcher of the caller's throws. It is total: what is not
+ * Converts an error of undici, Node or a custom dispatcher to an UpstreamError or OptionError. Any error that is not
  * recognised is a failed connection.
  */
 export function toUpstreamError(thrown: unknown, call: Call, progress: Progress): Error {
   if (thrown instanceof UpstreamError || thrown instanceof OptionError) return thrown
-  const error = thrown instanceof Error ? thrown : new TypeError('Something that is not an error was thrown')
+  const error = thrown instanceof Error ? thrown : new TypeError('A value that is not an Error was thrown')
   const code = undiciCodeOf(error)
-  const cause = causeOf(error)
+  const cause = printableCause(error)
   const { trace } = call
-  if (OURS.has(code)) return new ConnectionError(trace, code, progress.started ? 'maybe' : 'never', 'process', cause)
+  if (EXHAUSTED.has(code)) {
+    return new ConnectionError(trace, code, { sent: progress.started ? 'maybe' : 'never', blame: 'process', cause })
+  }
   if (CLOSED.has(code) && !progress.started) return new DrainingError(trace)
   if (CLOSED.has(code)) {
-    const ended = new ConnectionError(trace, code, 'maybe', 'process', cause)
+    const ended = new ConnectionError(trace, code, { sent: 'maybe', blame: 'process', cause })
     ended.stopped = 'draining'
     return ended
   }
-  // The message names the part that is wrong ('invalid request path'), not its value.
+  // The message names the invalid part ('invalid request path'), not its value.
   if (UNSENDABLE.has(code)) return new OptionError('request', error.message, 'a request that can be sent')
   if ((error as { http2ErrorCode?: unknown }).http2ErrorCode === REFUSED_STREAM) {
-    return new ConnectionError(trace, 'REFUSED_STREAM', 'never', 'nobody', cause)
+    return new ConnectionError(trace, 'REFUSED_STREAM', { sent: 'never', blame: 'nobody', cause })
   }
-  // A parser's error holds raw bytes of the upstream's in `data`: it is described here and never passed on.
+  // A parser's error holds raw bytes from the upstream in `data`: only its message is used, and it is no cause.
   if (error.name === 'HTTPParserError') return new ResponseError(trace, `malformed: ${error.message}`, 'gateway')
-  const broken = BAD_RESPONSE[code]
-  if (broken !== undefined) return new ResponseError(trace, broken, 'gateway')
-  if (progress.answered) return new ResponseError(trace, `truncated: connection failed in the body (${code})`, 'gateway', cause)
-  if (!progress.started) return new ConnectionError(trace, code, 'never', 'upstream', cause)
-  return new ConnectionError(trace, code, 'maybe', progress.reused ? 'nobody' : 'upstream', cause)
+  const flaw = INVALID_RESPONSE[code]
+  if (flaw !== undefined) return new ResponseError(trace, flaw, 'gateway')
+  const truncated = `truncated: connection lost during the body (${code})`
+  if (progress.unread) return new ResponseError(trace, `${truncated}, which its caller did not read`, 'none', cause)
+  if (progress.answered) return new ResponseError(trace, truncated, 'gateway', cause)
+  if (!progress.started) return new ConnectionError(trace, code, { sent: 'never', blame: 'upstream', cause })
+  return new ConnectionError(trace, code, { sent: 'maybe', blame: progress.reused ? 'nobody' : 'upstream', cause })
 }

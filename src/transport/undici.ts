@@ -1,4 +1,4 @@
-/** The one place that loads undici, so that what it does to the host's globals is undone wherever it is needed first. */
+/** The only module that loads undici, so that its change to the host's globals is undone wherever it is loaded first. */
 import { restoreGlobals } from './host-globals.ts'
 import { buildConnector, Dispatcher, Dispatcher1Wrapper, EnvHttpProxyAgent, errors, fetch, Pool } from 'undici'
 

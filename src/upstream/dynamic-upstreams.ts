@@ -3,20 +3,21 @@ import type { Env } from '../clock.ts'
 import type { Upstream } from './upstream.ts'
 
 /**
- * The bounded set of upstreams nobody configured. Each is made when first called and goes when it has been idle for
- * long, or when its place is needed; never while it is busy or its circuit is open, as the outage would be forgotten.
- * (One that is idle for long and open goes when its open time is over: the next call would be let through anyway, and
- * dead origins that nobody calls any more must not take all places for good.)
+ * The bounded set of upstreams that are not configured by name or origin. Each is created by its first call and removed when it
+ * has been idle for `idleTimeout`, or when another one needs its place; never while it has calls or its circuit is open, as the
+ * outage would be forgotten. (An idle one with an open circuit is removed once its open time is over: the next call would be
+ * admitted anyway, and dead origins must not occupy all places for ever.)
  *
- * lru-cache keeps them in order of use. Its own eviction can't pin an entry, so the victim is chosen here, before it is
- * full; its TTL acts on touch only, so idle ones are found by one shared timer that walks from the least recently used.
+ * lru-cache keeps them in order of use. Its own eviction cannot skip an entry, so the entry to evict is chosen here, before the
+ * cache is full; its TTL takes effect only when an entry is read, so one shared timer looks for idle ones, starting with the
+ * least recently used.
  */
 export class DynamicUpstreams {
   readonly #max: number
   readonly #idleTimeout: number
   readonly #env: Env
   readonly #cache: LRUCache<string, Upstream>
-  /** Those that only finish what they have, and when they will have. */
+  /** Upstreams that only finish their calls, with the promise of their end. */
   readonly #draining = new Map<Upstream, Promise<void>>()
   #sweeping = false
 
@@ -35,52 +36,52 @@ export class DynamicUpstreams {
     return this.#cache.get(origin)
   }
 
-  /** All of them, without counting as use. */
+  /** All of them; this does not count as use. */
   all(): IterableIterator<Upstream> {
     return this.#cache.values()
   }
 
-  /** Adds an upstream, in place of an old one if need be; undefined when none of them can go. */
-  add(origin: string, make: () => Upstream): Upstream | undefined {
+  /** Adds an upstream, evicting another one if necessary; undefined if none can be evicted. */
+  add(origin: string, create: () => Upstream): Upstream | undefined {
     if (this.#cache.size >= this.#max && !this.#makeRoom()) return undefined
-    const upstream = make()
+    const upstream = create()
     this.#cache.set(origin, upstream)
     this.#sweepLater()
     return upstream
   }
 
-  /** Drains all of them and waits for those already draining. */
+  /** Drains all of them, and waits for those that are draining already. */
   async drain(): Promise<void> {
-    for (const [origin, upstream] of [...this.#oldestFirst()]) this.#forget(origin, upstream)
+    for (const [origin, upstream] of [...this.#oldestFirst()]) this.#remove(origin, upstream)
     await Promise.all(this.#draining.values())
   }
 
-  /** Ends all of them now, those already draining too. */
+  /** Destroys all of them now, including those that are draining. */
   async destroy(): Promise<void> {
     await Promise.all([...this.#cache.values(), ...this.#draining.keys()].map(upstream => upstream.destroy()))
   }
 
   #makeRoom(): boolean {
-    const passedOver: string[] = []
+    const skipped: string[] = []
     for (const [origin, upstream] of this.#oldestFirst()) {
       if (upstream.pinned) {
-        passedOver.push(origin)
+        skipped.push(origin)
         continue
       }
-      this.#forget(origin, upstream)
-      // They count as used, so that the next newcomer need not look at them again.
-      for (const kept of passedOver) this.#cache.get(kept)
+      this.#remove(origin, upstream)
+      // Marked as used, so that the next eviction does not check them again.
+      for (const pinned of skipped) this.#cache.get(pinned)
       return true
     }
     return false
   }
 
-  /** lru-cache's types lose the pair here. */
+  /** lru-cache's types do not say that the entries are pairs. */
   #oldestFirst(): IterableIterator<[string, Upstream]> {
     return this.#cache.rentries() as IterableIterator<[string, Upstream]>
   }
 
-  #forget(origin: string, upstream: Upstream): void {
+  #remove(origin: string, upstream: Upstream): void {
     this.#cache.delete(origin)
     this.#draining.set(upstream, upstream.drain().finally(() => this.#draining.delete(upstream)))
   }
@@ -100,7 +101,7 @@ export class DynamicUpstreams {
     const idleSince = now - this.#idleTimeout
     for (const [origin, upstream] of [...this.#oldestFirst()]) {
       if (upstream.lastUsed > idleSince) return
-      if (upstream.isSpent(now)) this.#forget(origin, upstream)
+      if (upstream.isRemovable(now)) this.#remove(origin, upstream)
     }
   }
 }

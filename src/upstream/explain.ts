@@ -2,28 +2,30 @@ import type { PolicySource } from '../options/policy-table.ts'
 import type { Policy } from '../options/options.ts'
 import type { UpstreamSnapshot } from './snapshot.ts'
 
-/** What would happen to a call of a URL, and why. */
+/** What would happen to a call to a URL, and why. */
 export interface Explanation {
   /** The upstream's name, or its origin. */
   readonly upstream: string
-  /** The origin that was asked about. */
+  /** The origin in question. */
   readonly origin: string
-  /** Whether `allow` lets it be called. */
+  /** Whether `allow` permits calls to it. */
   readonly allowed: boolean
   /** Where its policy comes from, e.g. `defaults` or `upstreams.payments`. */
   readonly source: string
   /** Every option that applies, defaults included. */
   readonly policy: Policy
-  /** Undefined while nobody has called it. */
+  /** The current state of the upstream; undefined before its first call. */
   readonly snapshot: UpstreamSnapshot | undefined
-  /** All of it in words, for a log or a terminal. */
+  /** The explanation as text, for a log or a terminal. */
   readonly text: string
 }
 
-/** Puts an explanation together. */
-export function explanation(
-  upstream: string, origin: string, allowed: boolean, { policy, source }: PolicySource, snapshot: UpstreamSnapshot | undefined,
-): Explanation {
+/** What an explanation is composed from. */
+export type Explained = Pick<Explanation, 'upstream' | 'origin' | 'allowed' | 'snapshot'>
+
+/** Composes an explanation. */
+export function explanation(explained: Explained, { policy, source }: PolicySource): Explanation {
+  const { upstream, origin, allowed, snapshot } = explained
   const lines = [
     `${upstream}${upstream === origin ? '' : ` (${origin})`}: policy from ${source}`,
     ...(allowed ? [] : ['  not allowed: calls are refused by the option allow']),
@@ -32,17 +34,17 @@ export function explanation(
     ...standIns(policy),
     ...(snapshot === undefined ? ['  not called yet: no circuit, no connections'] : stateOf(snapshot)),
   ]
-  return { upstream, origin, allowed, source, policy, snapshot, text: lines.join('\n') }
+  return { ...explained, source, policy, text: lines.join('\n') }
 }
 
-/** What answers when the upstream does not, in that order, and what is not sent twice. */
+/** What replaces an error, in this order, and whether identical calls are coalesced. */
 function standIns({ stale, fallback, coalesce }: Policy): string[] {
   const lines = [
     ...(stale === false ? [] : [`the last good reply up to ${stale.maxAge} ms old`]), ...(fallback === false ? [] : ['the fallback']),
   ]
   return [
     ...(lines.length === 0 ? [] : [`  when it fails: ${lines.join(', then ')}`]),
-    ...(coalesce ? ['  equal GETs and HEADs in flight share one'] : []),
+    ...(coalesce ? ['  identical GETs and HEADs in flight share one call'] : []),
   ]
 }
 

@@ -7,22 +7,22 @@ import type { Percentile } from './latency/percentile.ts'
 import type { BackingOff } from '../call/backing-off.ts'
 
 /**
- * What the layers need of the upstream that a call goes to. It is found by way of the call, so that all upstreams of a client
- * share one stack: a stack of closures for each would take a third or more of what an idle upstream does, and no call site in it
- * would know its callee.
+ * The state of an upstream, as the layers use it. The layers find it through the call, so that all upstreams of a client share
+ * one stack: a stack of closures for each would add a third or more to the memory of an idle upstream, and no call site in it
+ * would be monomorphic.
  */
 export interface UpstreamState {
   readonly capacity: Limit
   readonly budget: Budget
   readonly endpoints: Endpoints
-  /** Its calls that wait for their next attempt, for whoever has to end them. */
+  /** Its calls in back-off before a retry, so that `destroy()` can end them. */
   readonly backingOff: BackingOff
-  /** How long attempts take, once one may be hedged. */
+  /** How long attempts take; set by the first call that may be hedged. */
   latencies: Percentile | undefined
 }
 
-/** The parts of the upstream that a call goes to. */
+/** The state of the upstream that a call goes to. */
 export const upstreamOf = (call: Call): UpstreamState => call.upstream as UpstreamState
 
-/** The endpoint that the call's attempt goes to, or went to. */
+/** The endpoint of the call's current or last attempt. */
 export const endpointOf = (call: Call): Endpoint => call.endpoint as Endpoint

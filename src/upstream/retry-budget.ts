@@ -1,11 +1,10 @@
 import type { BudgetPolicy } from '../options/options.ts'
 
 /**
- * Bounds retries by what successes have paid in, so that retries cannot multiply the load on an upstream that fails
- * (the retry token bucket of the AWS SDKs). It starts full; a call that succeeds pays in one token, and a retry that
- * succeeds gets back what it cost. (There, a call that needed a retry pays in nothing. At one failure in five that
- * leaves so little over that a run of bad luck empties the bucket.) There is no floor per second: a floor keeps a
- * struggling upstream down.
+ * A token bucket that bounds retries, so that they cannot multiply the load on a failing upstream (as in the AWS SDKs). It starts
+ * full; a successful call adds one token, and a successful retry returns its cost. (In the AWS SDKs, a call that needed a retry
+ * adds nothing; with one failure in five, the bucket then runs so low that a few more failures empty it.) There is no minimum
+ * rate per second: it would keep a struggling upstream down.
  */
 export class Budget {
   #options: BudgetPolicy
@@ -26,12 +25,12 @@ export class Budget {
     return this.#options.capacity
   }
 
-  /** Pays in for a call that succeeded; `spent` is what its last retry had cost, 0 if there was none. */
+  /** Adds tokens for a successful call; `spent` is the cost of its last retry, 0 if there was none. */
   deposit(spent: number): void {
     this.#tokens = Math.min(this.#options.capacity, this.#tokens + 1 + spent)
   }
 
-  /** Takes out the cost of one retry. @returns the cost, or 0 when there is not enough: no retry then. */
+  /** Withdraws the cost of one retry. @returns the cost, or 0 if there are too few tokens: then there is no retry. */
   withdraw(throttled: boolean): number {
     const cost = throttled ? this.#options.throttledCost : this.#options.cost
     if (cost > this.#tokens) return 0
@@ -39,7 +38,7 @@ export class Budget {
     return cost
   }
 
-  /** Takes new options; what is in the budget stays, up to the new capacity. */
+  /** Applies new options; the tokens stay, up to the new capacity. */
   tune(options: BudgetPolicy): void {
     this.#options = options
     this.#tokens = Math.min(this.#tokens, options.capacity)

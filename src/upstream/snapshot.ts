@@ -1,31 +1,31 @@
 import type { CircuitState } from '../outcome/circuit-state.ts'
 import type { Endpoint } from './endpoints/endpoint.ts'
 
-/** One endpoint, as seen at one moment. */
+/** The state of one endpoint at one moment. */
 export interface EndpointSnapshot {
   /** Its address. */
   readonly origin: string
-  /** The state of its circuit; `off` where there is no breaker. */
+  /** The state of its circuit; `off` without a breaker. */
   readonly circuit: CircuitState | 'off'
-  /** Why the circuit is as it is. */
+  /** Why the circuit is in this state. */
   readonly why: string
-  /** ms until a probe may be made; undefined when the circuit is closed or nobody knows. */
+  /** Time until a probe may be made, in ms; undefined when the circuit is closed or the time is unknown. */
   readonly probeIn: number | undefined
   /** Settled calls in the window. */
   readonly calls: number
-  /** Share of them that failed, 0–1. */
+  /** Share of these calls that failed, 0–1. */
   readonly failureRate: number
-  /** Share of them that were slow, 0–1. */
+  /** Share of these calls that were slow, 0–1. */
   readonly slowCallRate: number
   /** Attempts in flight. */
   readonly inFlight: number
-  /** Usual latency of healthy replies in ms. */
+  /** Usual latency of healthy replies, in ms. */
   readonly latency: number
 }
 
-/** A failure an upstream remembers. */
+/** A recent failure of an upstream. */
 export interface RememberedError {
-  /** How long ago, in ms. */
+  /** How long ago it was, in ms. */
   readonly ago: number
   /** The error's code, e.g. `ERR_CONNECTION`. */
   readonly code: string
@@ -33,17 +33,19 @@ export interface RememberedError {
   readonly message: string
 }
 
-/** A limit, as seen at one moment. */
+/** The state of a concurrency limit at one moment. */
 export interface LimitSnapshot {
-  /** Calls that may be in flight now; Infinity without a limit. */
+  /** The current limit on calls in flight; Infinity without a limit. */
   readonly max: number
   /** Calls that hold a permit. */
   readonly inFlight: number
-  /** Calls that wait for one. */
+  /** Calls that wait for a permit. */
   readonly queued: number
+  /** Bodies in transit, which hold no permit: uploads sent slowly, and streamed replies. */
+  readonly bodies: number
 }
 
-/** A retry budget, as seen at one moment. */
+/** The state of a retry budget at one moment. */
 export interface BudgetSnapshot {
   /** Tokens left. */
   readonly tokens: number
@@ -51,37 +53,37 @@ export interface BudgetSnapshot {
   readonly capacity: number
 }
 
-/** The stale replies of an upstream, as seen at one moment. */
+/** The stored replies of an upstream at one moment. */
 export interface StaleSnapshot {
-  /** Replies kept. */
+  /** Number of stored replies. */
   readonly entries: number
-  /** Bytes they take. */
+  /** Their size in bytes. */
   readonly bytes: number
 }
 
-/** An upstream, as seen at one moment. */
+/** The state of an upstream at one moment. */
 export interface UpstreamSnapshot {
   /** Its name, or its origin if it has none. */
   readonly name: string
-  /** Whether it was configured by name or origin, and so is never forgotten. */
+  /** Whether it was configured by name or origin, so that it is never removed. */
   readonly configured: boolean
-  /** Its addresses, each with a circuit of its own. */
+  /** Its addresses, each with its own circuit. */
   readonly endpoints: readonly EndpointSnapshot[]
-  /** Calls in flight and waiting, and how many may be in flight now. */
+  /** Calls in flight and waiting, and the current limit. */
   readonly limit: LimitSnapshot
-  /** What is left for retries. */
+  /** The retry budget. */
   readonly budget: BudgetSnapshot
-  /** Replies kept to stand in for those that fail. */
+  /** Replies stored to replace errors. */
   readonly stale: StaleSnapshot
-  /** Calls not yet ended, waiting ones included. */
+  /** Calls that have not ended, waiting ones included. */
   readonly active: number
-  /** Whether it takes no new calls, as it is being closed. */
+  /** Whether it is closing and takes no new calls. */
   readonly draining: boolean
-  /** The last failures, the oldest first; at most 5. */
+  /** The most recent failures, oldest first; at most 5. */
   readonly lastErrors: readonly RememberedError[]
 }
 
-/** An endpoint as it is now. */
+/** Takes a snapshot of an endpoint. */
 export function snapshotOf(endpoint: Endpoint, now: number): EndpointSnapshot {
   const { circuit, origin, inFlight, latency } = endpoint
   circuit?.window.advance(now)
@@ -91,7 +93,7 @@ export function snapshotOf(endpoint: Endpoint, now: number): EndpointSnapshot {
     origin, inFlight,
     latency: latency.average,
     circuit: circuit?.state ?? 'off',
-    why: circuit?.why(now) ?? 'the breaker is switched off',
+    why: circuit?.why(now) ?? 'the breaker is disabled',
     probeIn: opensIn > 0 && opensIn < Infinity ? opensIn : undefined,
     calls: total,
     failureRate: total === 0 ? 0 : failures / total,

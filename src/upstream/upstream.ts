@@ -17,19 +17,27 @@ import { EndpointPool } from '../transport/pool.ts'
 import { BackingOff } from '../call/backing-off.ts'
 import { snapshotOf, type UpstreamSnapshot } from './snapshot.ts'
 
-/** The last failures an upstream remembers. */
+/** How many failures an upstream remembers. */
 const REMEMBERED = 5
-/** Calls may switch retries on even where the upstream has none, so there is always a budget. */
+/** A call may enable retries even if the upstream's policy has none, so there is always a budget. */
 const budgetOf = ({ retry }: Policy): BudgetPolicy => (retry === false ? DEFAULTS.retry.budget : retry.budget)
 
-/** What all upstreams of a client have in common. */
+/** What all upstreams of a client share. */
 export interface Shared {
   readonly env: Env
   readonly events: ConnectionEvents
 }
 
+/** What an upstream is created from. */
+export interface UpstreamInit {
+  readonly name: string
+  readonly origins: readonly string[]
+  readonly policy: Policy
+  readonly configured: boolean
+}
+
 /**
- * All that lives long about one upstream: its endpoints with their circuits and connections, its limit and its budget.
+ * The long-lived state of one upstream: its endpoints with their circuits and connections, its limit and its budget.
  */
 export class Upstream implements UpstreamState {
   readonly name: string
@@ -44,7 +52,7 @@ export class Upstream implements UpstreamState {
   readonly budget: Budget
   readonly backingOff: BackingOff = new BackingOff()
   latencies: Percentile | undefined = undefined
-  /** What it has in the cache of last good replies. */
+  /** Its share of the stale cache. */
   readonly staleUsage = { entries: 0, bytes: 0 }
   #settings: SettingsCache
   readonly #shared: Shared
@@ -53,7 +61,7 @@ export class Upstream implements UpstreamState {
   #drained: (() => void) | undefined
   #released = false
 
-  constructor(name: string, origins: readonly string[], policy: Policy, shared: Shared, configured = false) {
+  constructor({ name, origins, policy, configured }: UpstreamInit, shared: Shared) {
     this.name = name
     this.configured = configured
     this.#shared = shared
@@ -73,22 +81,22 @@ export class Upstream implements UpstreamState {
     return this.#settings.policy
   }
 
-  /** On what terms its calls are made. */
+  /** The settings of its calls. */
   get settings(): SettingsCache {
     return this.#settings
   }
 
-  /** Whether it must not be forgotten: calls are in flight, or a circuit holds something worth remembering. */
+  /** Whether it must not be evicted: it has calls, or a circuit with state worth keeping. */
   get pinned(): boolean {
     return this.active > 0 || this.endpoints.all.some(({ circuit }) => circuit?.busy === true)
   }
 
-  /** Whether nothing is lost with it once it has been idle for long: no call is in flight, and its circuits refuse none. */
-  isSpent(now: number): boolean {
+  /** Whether it may be removed once it is idle: it has no calls, and its circuits refuse none. */
+  isRemovable(now: number): boolean {
     return this.active === 0 && this.endpoints.all.every(endpoint => endpoint.admits(now))
   }
 
-  /** Counts a call that has begun. */
+  /** Counts a call that has started. */
   began(at: number): void {
     this.active++
     this.lastUsed = at
@@ -100,14 +108,14 @@ export class Upstream implements UpstreamState {
     if (this.active === 0) this.#drained?.()
   }
 
-  /** Remembers a failure, for whoever asks what is the matter; the oldest makes room. */
+  /** Records a failure for snapshots, in place of the oldest one. */
   remember(error: UpstreamError, at: number): void {
-    // A StatusError holds on to the body of its reply, so its words are kept; others put theirs together when asked.
-    const kept = error instanceof StatusError ? { code: error.code, message: error.message } : error
-    this.#errors[this.#failures++ % REMEMBERED] = { at, error: kept }
+    // A StatusError retains the body of its reply, so only its message is kept; other errors compose theirs when it is read.
+    const recorded = error instanceof StatusError ? { code: error.code, message: error.message } : error
+    this.#errors[this.#failures++ % REMEMBERED] = { at, error: recorded }
   }
 
-  /** Takes a new policy; circuits, windows, budget and connections stay. */
+  /** Applies a new policy; circuits, windows, budget and connections stay. */
   tune(policy: Policy): void {
     this.#settings = settingsFor(policy)
     this.capacity.tune(policy.limit, this.#shared.env.clock.now())
@@ -121,7 +129,7 @@ export class Upstream implements UpstreamState {
     }
   }
 
-  /** Finishes what is in flight, then closes the connections. No new calls after this. */
+  /** Takes no new calls, finishes those in flight, then closes the connections. */
   async drain(): Promise<void> {
     this.draining = true
     if (this.active > 0) await new Promise<void>(resolve => { this.#drained = resolve })
@@ -129,7 +137,7 @@ export class Upstream implements UpstreamState {
     this.#release()
   }
 
-  /** Ends everything now. */
+  /** Ends all calls and closes the connections now. */
   async destroy(): Promise<void> {
     this.draining = true
     for (const call of this.backingOff.all()) call.interrupt(new DrainingError(call.trace))
@@ -147,12 +155,12 @@ export class Upstream implements UpstreamState {
 
   snapshot(): UpstreamSnapshot {
     const now = this.#shared.env.clock.now()
-    const { permits } = this.capacity
+    const { permits, lent } = this.capacity
     return {
       name: this.name,
       configured: this.configured,
       endpoints: this.endpoints.all.map(endpoint => snapshotOf(endpoint, now)),
-      limit: { max: permits.max, inFlight: permits.taken, queued: permits.queued },
+      limit: { max: permits.max, inFlight: permits.taken, queued: permits.queued, bodies: lent.bodies },
       budget: { tokens: this.budget.tokens, capacity: this.budget.capacity },
       stale: { ...this.staleUsage },
       active: this.active,
@@ -166,7 +174,7 @@ export class Upstream implements UpstreamState {
     return { client: this.#shared.env.client ?? '', upstream: this.name }
   }
 
-  /** Once, though it may have been drained and then destroyed. */
+  /** Runs once, even if the upstream is drained and then destroyed. */
   #release(): void {
     if (this.#released) return
     this.#released = true

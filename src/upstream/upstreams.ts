@@ -1,8 +1,8 @@
 import type { Env } from '../clock.ts'
 import { DrainingError, LimitExceededError, OptionError } from '../outcome/errors.ts'
-import { tellRefused } from '../events.ts'
+import { publishRefused } from '../events.ts'
 import { explanation, type Explanation } from './explain.ts'
-import { checkUpstream, DEFAULTS, refuse, type ClientOptions, type Policy, type UpstreamOptions } from '../options/options.ts'
+import { checkUpstream, DEFAULTS, describe, type ClientOptions, type Policy, type UpstreamOptions } from '../options/options.ts'
 import { sourceOf } from '../http/origin.ts'
 import { PolicyTable, type PolicySource } from '../options/policy-table.ts'
 import { mergeOptions } from '../options/resolve.ts'
@@ -12,28 +12,29 @@ import type { Reply } from '../outcome/reply.ts'
 import { Trace } from '../outcome/trace.ts'
 import { Upstream, type Shared } from './upstream.ts'
 
-/** An upstream somebody configured, with what they said of it; it is never forgotten. */
-interface Entry {
+/** A configured upstream with its options; it is never removed. */
+interface ConfiguredUpstream {
   readonly upstream: Upstream
   options: UpstreamOptions
   source: PolicySource
 }
 
 /**
- * Every upstream of a client: those configured by name or origin, which stay, and the bounded registry of all others.
+ * All upstreams of a client: those configured by name or origin, which stay, and the bounded set of all others.
  */
 export class Upstreams {
-  /** What becomes of the connections of them all. */
+  /** The events of their connections. */
   readonly events: ConnectionEvents = new ConnectionEvents()
   readonly #env: Env
   readonly #shared: Shared
   readonly #max: number
   readonly #table: PolicyTable
   readonly #dynamic: DynamicUpstreams
+  /** Chains of redirects that are being followed. */
   readonly #following = new Set<Promise<Reply>>()
   #closing = false
   #destroyed = false
-  readonly #byName = new Map<string, Entry>()
+  readonly #byName = new Map<string, ConfiguredUpstream>()
   readonly #byOrigin = new Map<string, Upstream>()
 
   constructor(options: ClientOptions, env: Env) {
@@ -45,26 +46,28 @@ export class Upstreams {
     for (const { name, origins, options: own } of this.#table.configured) this.#add(name, origins, own)
   }
 
-  /** The upstream of an origin if there is one already; there is none for an origin that may not be called. */
+  /** The upstream of an origin, if it exists; none exists for an origin that `allow` does not permit. */
   known(origin: string): Upstream | undefined {
     return this.#byOrigin.get(origin) ?? this.#dynamic.get(origin)
   }
 
   /**
-   * The upstream of an origin, made if need be. @throws OptionError when it is not allowed, LimitExceededError when
-   * there are too many.
+   * The upstream of an origin, created if necessary. @throws OptionError when `allow` does not permit it, LimitExceededError
+   * when there are too many upstreams.
    */
   at(origin: string, method: string, target: string): Upstream {
     if (!this.#table.allows(origin)) throw new OptionError('url', origin, 'an origin that the option allow permits')
     const found = this.known(origin)
     if (found !== undefined) return found
-    const made = this.#dynamic.add(origin, () =>
-      new Upstream(origin, [origin], this.#table.forOrigin(origin).policy, this.#shared))
-    if (made !== undefined) return made
+    const created = this.#dynamic.add(origin, () => {
+      const { policy } = this.#table.forOrigin(origin)
+      return new Upstream({ name: origin, origins: [origin], policy, configured: false }, this.#shared)
+    })
+    if (created !== undefined) return created
     const trace = new Trace(origin, method, target, this.#env.clock.now())
-    trace.mark('refused: no place for another upstream', trace.startedAt)
+    trace.mark('refused: too many upstreams', trace.startedAt)
     const error = new LimitExceededError(trace, 'upstreams', this.#max)
-    tellRefused(this.#env, origin, method, error)
+    publishRefused(this.#env, origin, method, error)
     throw error
   }
 
@@ -78,15 +81,15 @@ export class Upstreams {
     return this.#entry(name).upstream
   }
 
-  /** Lays options over an upstream's own; all or nothing. @throws OptionError */
+  /** Overrides options of an upstream; all or nothing. @throws OptionError */
   configure(name: string, options: UpstreamOptions): void {
     const entry = this.#entry(name)
     const where = sourceOf(entry.upstream.name)
     checkUpstream(options, where)
     for (const fixed of ['pool', 'url'] as const) {
-      if (Object.hasOwn(options, fixed)) {
-        throw new OptionError(`${where}.${fixed}`, 'a change while running', 'it to be set when the client is made')
-      }
+      if (!Object.hasOwn(options, fixed)) continue
+      const message = `${where}.${fixed} cannot be changed at runtime; set it when the client is created`
+      throw new OptionError(`${where}.${fixed}`, 'a change at runtime', 'a value set when the client is created', message)
     }
     const merged = mergeOptions(entry.options, options)
     const source = this.#table.forConfigured(merged, where, entry.upstream.endpoints.all[0]?.origin ?? '')
@@ -100,17 +103,17 @@ export class Upstreams {
     return this.known(origin)?.policy ?? this.#table.forOrigin(origin).policy
   }
 
-  /** What would happen to a call of an origin, and why. */
+  /** What would happen to a call to an origin, and why. */
   explain(origin: string): Explanation {
     const upstream = this.known(origin)
     const entry = upstream === undefined ? undefined : this.#byName.get(upstream.name)
     return explanation(
-      upstream?.name ?? origin, origin, this.allows(origin),
-      entry?.source ?? this.#table.forOrigin(origin), upstream?.snapshot(),
+      { upstream: upstream?.name ?? origin, origin, allowed: this.allows(origin), snapshot: upstream?.snapshot() },
+      entry?.source ?? this.#table.forOrigin(origin),
     )
   }
 
-  /** All there are now. */
+  /** All current upstreams. */
   all(): Upstream[] {
     return [...[...this.#byName.values()].map(({ upstream }) => upstream), ...this.#dynamic.all()]
   }
@@ -120,36 +123,36 @@ export class Upstreams {
     return !this.#closing && !upstream.draining
   }
 
-  /** Whether all has been ended, so that nothing may follow what is still in flight. */
+  /** Whether the client has been destroyed, so that no redirect may be followed any more. */
   get destroyed(): boolean {
     return this.#destroyed
   }
 
-  /** The refusal of a call that comes when none are taken any more. */
+  /** The refusal of a call that arrives while draining. */
   refuseDraining(upstream: Upstream, method: string, target: string): DrainingError {
     const trace = new Trace(upstream.name, method, target, this.#env.clock.now())
     trace.mark('refused: draining', trace.startedAt)
     const error = new DrainingError(trace)
-    tellRefused(this.#env, upstream.name, method, error)
+    publishRefused(this.#env, upstream.name, method, error)
     return error
   }
 
-  /** Calls that follow one another, and may yet need an upstream that is idle now: `close()` waits for their end. */
-  whileFollowing(chain: Promise<Reply>): Promise<Reply> {
+  /** Registers a chain of redirects, which may still need an upstream that is idle now: `close()` waits for its end. */
+  trackRedirects(chain: Promise<Reply>): Promise<Reply> {
     const forget = (): void => { this.#following.delete(chain) }
     this.#following.add(chain)
     chain.then(forget, forget)
     return chain
   }
 
-  /** Takes no new calls, finishes what is in flight everywhere, then closes all connections. */
+  /** Takes no new calls, finishes those in flight, then closes all connections. */
   async close(): Promise<void> {
     this.#closing = true
     await Promise.allSettled(this.#following)
     await Promise.all([this.#dynamic.drain(), ...[...this.#byName.values()].map(({ upstream }) => upstream.drain())])
   }
 
-  /** Takes no new calls, and ends everything now. */
+  /** Takes no new calls, ends those in flight and closes all connections now. */
   async destroy(): Promise<void> {
     this.#closing = this.#destroyed = true
     await Promise.all([this.#dynamic.destroy(), ...[...this.#byName.values()].map(({ upstream }) => upstream.destroy())])
@@ -157,17 +160,19 @@ export class Upstreams {
 
   #add(name: string, origins: readonly string[], options: UpstreamOptions): void {
     const source = this.#table.forConfigured(options, sourceOf(name), origins[0] ?? '')
-    const upstream = new Upstream(name, origins, source.policy, this.#shared, true)
+    const upstream = new Upstream({ name, origins, policy: source.policy, configured: true }, this.#shared)
     this.#byName.set(name, { upstream, options, source })
-    // One that `allow` leaves out can be called by its name only.
+    // An upstream that `allow` does not permit can only be called by its name.
     for (const origin of origins) if (this.allows(origin)) this.#byOrigin.set(origin, upstream)
   }
 
-  #entry(name: string): Entry {
-    // One configured by its origin is known by that as the URL standard writes it.
+  #entry(name: string): ConfiguredUpstream {
+    // An upstream configured by its origin is known by the origin as the URL standard serialises it.
     const entry = this.#byName.get(name) ?? this.#byName.get(URL.canParse(name) ? new URL(name).origin : '')
     if (entry !== undefined) return entry
     const known = [...this.#byName.keys()].join(', ')
-    refuse('upstream', name, known === '' ? 'one of upstreams, of which there is none' : `one of ${known}`)
+    const given = describe(name)
+    const message = `unknown upstream ${given}: ${known === '' ? 'none is configured' : `expected one of ${known}`}`
+    throw new OptionError('upstream', given, known === '' ? 'a configured upstream' : `one of ${known}`, message)
   }
 }

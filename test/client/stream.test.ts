@@ -12,7 +12,7 @@ import type { ClientOptions } from '../../src/options/options.ts'
 import { closing, eventually, leaks } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import * as hostile from '../support/hostile.ts'
-import { hold, inTurn, startServer, status, stream, type Handler, type TestServer } from '../support/server.ts'
+import { byPath, hold, inTurn, startServer, status, stream, type Handler, type TestServer } from '../support/server.ts'
 
 const start = async (t: TestContext, handler: Handler, options: ClientOptions = {}): Promise<[TestServer, Client]> =>
   [await closing(t, startServer(handler)), await closing(t, createClient({ retry: false, ...options }))]
@@ -59,18 +59,25 @@ suite('a streamed reply', () => {
     body.destroy()
   })
 
-  test('holds its permit until the body ends', async t => {
+  test('holds its permit until the headers have come, and a place among the bodies in transit until the body ends', async t => {
     const gate = hold((_request, response) => void response.end('end'))
-    const [{ url }, client] = await start(t, (request, response) => {
-      response.writeHead(200).write('begin ')
-      return gate.handler(request, response)
-    }, { limit: { max: 1, queue: 0 } })
+    const [{ url }, client] = await start(t, byPath({
+      '/': (request, response) => {
+        response.writeHead(200).write('begin ')
+        return gate.handler(request, response)
+      },
+      '/other': status(204),
+    }), { limit: { max: 1, queue: 0, bodies: 1 } })
     const { body } = await client.stream('GET', url)
-    equal((await failure(client.get(url), LimitExceededError)).kind, 'permits')
-    equal(only(client).limit.inFlight, 1)
+    deepEqual(only(client).limit, { max: 1, inFlight: 0, queued: 0, bodies: 1 })
+    equal((await client.get(`${url}/other`)).status, 204)
+    const error = await failure(client.stream('GET', `${url}/other`), LimitExceededError)
+    deepEqual([error.kind, error.limit], ['bodies', 1])
     gate.release()
     equal(await text(body), 'begin end')
-    deepEqual([only(client).limit.inFlight, only(client).active], [0, 0])
+    deepEqual([only(client).limit.bodies, only(client).active], [0, 0])
+    const { body: next } = await client.stream('GET', `${url}/other`)
+    equal(await text(next), '')
   })
 
   for (const [how, giveUp] of [
@@ -150,9 +157,9 @@ suite('a streamed body that goes wrong', () => {
     const [{ url }, client] = await start(t, status(200, { 'content-encoding': 'gzip' }, gzipSync('x'.repeat(1e6))))
     const { body } = await client.stream('GET', url)
     await standsStill(() => body.readableLength)
-    equal(only(client).limit.inFlight, 1)
+    equal(only(client).limit.bodies, 1)
     body.destroy()
-    await eventually(() => only(client).limit.inFlight + only(client).active === 0)
+    await eventually(() => only(client).limit.bodies + only(client).active === 0)
     deepEqual(evidence(client), [0])
   })
 

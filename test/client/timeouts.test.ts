@@ -5,6 +5,7 @@ import {
   AttemptTimeoutError, createClient, DeadlineExceededError, LimitExceededError, StatusError, type Client, type Phase,
 } from '../../src/index.ts'
 import type { ClientOptions } from '../../src/options/options.ts'
+import { DURING } from '../../src/outcome/upstream-error.ts'
 import { closing, eventually } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import * as hostile from '../support/hostile.ts'
@@ -33,7 +34,7 @@ suite('a deadline is exact to 20 ms, whatever the call waits for', () => {
     const took = await timed(async () => { error = await failure(call(), DeadlineExceededError) })
     assertExact(took, DEADLINE, `a deadline in ${phase}`)
     deepEqual([error?.code, error?.phase, error?.timeout], ['ERR_DEADLINE_EXCEEDED', phase, DEADLINE])
-    ok(error!.elapsed >= DEADLINE && error!.timeline.some(({ event }) => event === `deadline passed in ${phase}`))
+    ok(error!.elapsed >= DEADLINE && error!.timeline.some(({ event }) => event === `deadline exceeded ${DURING[phase]}`))
     return error!
   }
 

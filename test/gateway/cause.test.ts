@@ -13,7 +13,7 @@ import { garbageStatusLine, startHostile } from '../support/hostile.ts'
 import { startServer } from '../support/server.ts'
 
 const REPORT: CallReport = { upstream: 'up', method: 'GET', path: '/', attempts: 1, elapsed: 1, timeline: [] }
-const connection = (reason: string): ConnectionError => new ConnectionError(REPORT, reason, 'never', 'upstream', undefined)
+const connection = (reason: string): ConnectionError => new ConnectionError(REPORT, reason, { sent: 'never', blame: 'upstream' })
 const told = (error: unknown): unknown[] => {
   const cause = causeOf(error)
   return [cause.error, cause.status]
@@ -44,7 +44,7 @@ suite('the cause of', () => {
   }
 
   test('what this process has run out of is its own', () => {
-    deepEqual(told(new ConnectionError(REPORT, 'EMFILE', 'never', 'process', undefined)), ['proxy_internal_error', 503])
+    deepEqual(told(new ConnectionError(REPORT, 'EMFILE', { sent: 'never', blame: 'process' })), ['proxy_internal_error', 503])
   })
 
   const phases: Record<Phase, [string, number]> = {
@@ -58,8 +58,8 @@ suite('the cause of', () => {
   }
   for (const [phase, cause] of Object.entries(phases) as [Phase, [string, number]][]) {
     test(`a deadline that passed in ${phase} is ${cause[0]}`, () => {
-      deepEqual(told(new DeadlineExceededError(REPORT, 1, phase, 'maybe', 'none')), cause)
-      deepEqual(told(new AttemptTimeoutError(REPORT, 1, phase, 'maybe', 'none')), cause)
+      deepEqual(told(new DeadlineExceededError(REPORT, 1, phase, { sent: 'maybe', verdict: 'none' })), cause)
+      deepEqual(told(new AttemptTimeoutError(REPORT, 1, phase, { sent: 'maybe', verdict: 'none' })), cause)
     })
   }
 

@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { suite, test } from 'node:test'
 import express from 'express'
 import { request, type Dispatcher } from 'undici'
-import { Answer } from '../../src/gateway/answer.ts'
+import { ForwardingHandler } from '../../src/gateway/forwarding-handler.ts'
 import { createGateway } from '../../src/gateway/index.ts'
 import { gatewayPolicy } from '../../src/gateway/options.ts'
 import { createClient, OptionError } from '../../src/index.ts'
@@ -238,7 +238,7 @@ suite('a gateway passes answers on', () => {
   test('but none with a field that HTTP has no place for', async t => {
     const server = createServer((req, res) => {
       const policy = gatewayPolicy({ upstream: 'up' })
-      const answer = new Answer({ req, res, policy, upstream: 'up', body: undefined })
+      const answer = new ForwardingHandler({ req, res, policy, upstream: 'up', body: undefined })
       const controller: Dispatcher.DispatchController = {
         aborted: false, paused: false, reason: null, rawHeaders: ['x-own', 'a\nb'],
         abort: reason => { reasons.push(reason) }, pause() {}, resume() {},
@@ -303,7 +303,7 @@ test('options that make no sense are refused at once', async t => {
     throw new Error(`not refused: ${message}`)
   }
   wrong({}, /^upstream: expected the name or origin/)
-  wrong({ upstream: 'down' }, /^upstream: expected one of up, got 'down'/)
+  wrong({ upstream: 'down' }, /^unknown upstream 'down': expected one of up$/)
   wrong({ upstream: 'http://127.0.0.1:2' }, /^upstream: expected one that the option allow permits/)
   wrong({ upstream: 'up', via: 'two words' }, /^via: expected a name/)
   wrong({ upstream: 'up', forwarded: true }, /^forwarded: expected 'replace'/)

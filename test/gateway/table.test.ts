@@ -104,15 +104,15 @@ const SCENARIOS: Record<string, Scenario> = {
   'the upstream resets the connection': faulty(() => resetAfter(0)),
   'the upstream\'s name does not resolve': async (t, behind) =>
     answerOf(await gatewayTo(t, await behind('http://nowhere.invalid'))),
-  'the upstream crashes in the middle of its answer': async (t, behind) => {
+  'the upstream crashes in the middle of its response': async (t, behind) => {
     const upstream = await closing(t, startUpstreamProcess())
     await upstream.be({ is: 'about to crash' })
     const answered = await answerOf(await gatewayTo(t, await behind(upstream.url)))
     await eventually(() => !upstream.alive)
     return answered
   },
-  'the answer is malformed': faulty(garbageStatusLine),
-  'the answer\'s header is too long': faulty(() => raw(head(200, [['x-long', 'x'.repeat(100_000)], ['content-length', 0]]))),
+  'the response is malformed': faulty(garbageStatusLine),
+  'the response\'s header is too long': faulty(() => raw(head(200, [['x-long', 'x'.repeat(100_000)], ['content-length', 0]]))),
   'the circuit is open': async (t, behind) => {
     const server = await closing(t, startServer(status(503)))
     const gateway = await gatewayTo(t, await behind(server.url), { breaker: { consecutive: 1 } })
@@ -121,21 +121,21 @@ const SCENARIOS: Record<string, Scenario> = {
   },
   'the queue is full': crowded({ queue: 0 }),
   'the wait for a permit takes too long': crowded({ queue: 1, queueTimeout: 50 }),
-  'the client is closing': async (t, behind) => {
+  'the breakwater client is closing': async (t, behind) => {
     const server = await closing(t, startServer())
     const gateway = await gatewayTo(t, await behind(server.url))
     await gateway.client.close()
     return answerOf(gateway)
   },
-  'the request\'s body does not come in time': async (t, behind) => {
+  'the request\'s body does not arrive in time': async (t, behind) => {
     const server = await closing(t, startServer(echo))
-    const gateway = await gatewayTo(t, await behind(server.url), { deadline: 300 })
+    const gateway = await closing(t, startGateway(await behind(server.url), { clientTimeout: 300 }))
     return answerOf(gateway, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf')
   },
   'the upstream answers 404': handled(status(404)),
   'the upstream answers 500': handled(status(500)),
   'the upstream answers 503 with Retry-After': handled(status(503, { 'retry-after': '7' })),
-  'the one who asked goes away': async (t, behind) => {
+  'the client disconnects': async (t, behind) => {
     const gate = hold()
     const server = await closing(t, startServer(gate.handler))
     const gateway = await gatewayTo(t, await behind(server.url), { breaker: { consecutive: 1 } })

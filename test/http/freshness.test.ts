@@ -2,7 +2,7 @@ import { deepEqual, equal } from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { directivesOf, msOf } from '../../src/http/cache-control.ts'
 import { httpDate } from '../../src/http/date.ts'
-import { ageOf, ageWanted, hasCredentials, isCacheable, lifetimeOf } from '../../src/http/freshness.ts'
+import { ageOf, acceptedAge, hasCredentials, isCacheable, lifetimeOf } from '../../src/http/freshness.ts'
 import type { ReplyHeaders } from '../../src/outcome/reply.ts'
 
 const s = 1_000
@@ -75,7 +75,7 @@ describe('a request', () => {
 
   test('may bound the age of what it is served', () => {
     const lifetime = { fresh: 60 * s, usable: Infinity }
-    const wanted = (text?: string): number => ageWanted(text === undefined ? {} : { 'cache-control': text }, lifetime)
+    const wanted = (text?: string): number => acceptedAge(text === undefined ? {} : { 'cache-control': text }, lifetime)
     deepEqual([undefined, '', 'max-age=5', 'stale-if-error=5', 'max-age=99, stale-if-error=5', 'no-cache'].map(wanted),
       [Infinity, Infinity, 5 * s, 65 * s, 65 * s, -1])
   })

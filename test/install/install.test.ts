@@ -3,7 +3,7 @@ import { afterEach, suite, test } from 'node:test'
 import { Agent, getGlobalDispatcher, request, setGlobalDispatcher } from 'undici'
 import { createClient, OptionError, type ClientOptions } from '../../src/index.ts'
 import { install, uninstall } from '../../src/install/index.ts'
-import { Place } from '../../src/install/place.ts'
+import { DispatcherSlot } from '../../src/install/dispatcher-slot.ts'
 import { closing, eventually } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import { hold, inTurn, json, startServer, status } from '../support/server.ts'
@@ -155,11 +155,11 @@ suite('uninstall()', () => {
     for (const property of properties) {
       const symbol = Symbol()
       if (property !== undefined) Object.defineProperty(globalThis, symbol, property)
-      const place = new Place(symbol)
-      place.take(dispatcher, dispatcher)
-      ok(place.isTaken)
-      place.leave()
-      ok(!place.isTaken)
+      const place = new DispatcherSlot(symbol)
+      place.install(dispatcher, dispatcher)
+      ok(place.isInstalled)
+      place.restore()
+      ok(!place.isInstalled)
       deepEqual(Object.getOwnPropertyDescriptor(globalThis, symbol), property)
       Reflect.deleteProperty(globalThis, symbol)
     }

@@ -77,12 +77,12 @@ suite('node --import breakwater/install', () => {
     const wrongs: [given: string, said: RegExp][] = [
       ['./a.json', /OptionError: \.\/a\.json: retry\.limit: expected .*, got -1\n/],
       ['./b.json', /OptionError: \.\/b\.json: deadlin: expected/],
-      ['./c.json', /OptionError: \.\/c\.json: expected JSON, got something else \(Unexpected token 's'\)\n/],
-      ['./d.mjs', /OptionError: \.\/d\.mjs: expected a module that exports `options`/],
+      ['./c.json', /OptionError: \.\/c\.json: invalid JSON: Unexpected token 's'\n/],
+      ['./d.mjs', /OptionError: \.\/d\.mjs: the module does not export `options`\n/],
       ['./e.yaml', /OptionError: BREAKWATER_CONFIG: expected a file that ends in \.json, .*, got '\.\/e\.yaml'\n/],
       ['./f.json', /OptionError: \.\/f\.json: options: expected an object, got an array\n/],
       ['./g.mjs', /g\.mjs:1\n[^]*Error: my own\n/],
-      ['./none.json', /OptionError: BREAKWATER_CONFIG: expected the path of a file, or JSON, got \/.*none\.json, which is none\n/],
+      ['./none.json', /OptionError: BREAKWATER_CONFIG: there is no file \/.*none\.json\n/],
       ['{ "deadline": "1 s" }', /OptionError: BREAKWATER_CONFIG: deadline: expected .*, got '1 s'\n/],
     ]
     for (const [given, said] of wrongs) {

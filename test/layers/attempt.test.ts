@@ -74,6 +74,7 @@ suite('an attempt', () => {
     const { env, inner, endpoint, send } = setup()
     const seen = outcome(send(callAt(env, short)))
     const received = await inner.next()
+    received.call.wasOnWire = true
     await env.clock.advance(299)
     equal(seen.settled, 0)
     await env.clock.advance(1)
@@ -85,11 +86,12 @@ suite('an attempt', () => {
     equal(seen.settled, 1)
   })
 
-  test('that timed out while it connected was never sent, if it was the first', async () => {
-    for (const [attempts, sent] of [[0, 'never'], [1, 'maybe']] as const) {
+  test('that timed out while it connected was never sent, unless an attempt before it had a connection', async () => {
+    for (const [attempts, wasOnWire, sent] of [[0, false, 'never'], [1, false, 'never'], [1, true, 'maybe']] as const) {
       const { env, inner, send } = setup()
       const call = callAt(env, short)
       call.trace.attempts = attempts
+      call.wasOnWire = wasOnWire
       const seen = outcome(send(call))
       await inner.next()
       call.phase = 'connect'

@@ -101,7 +101,7 @@ describe('equal calls in flight', () => {
     client.configure(ORIGIN, { coalesce: true })
     await world.until(Promise.all([get(), get()]))
     equal(prices.attempts.length, 3)
-    ok(client.explain(ORIGIN).text.includes('equal GETs and HEADs in flight share one'))
+    ok(client.explain(ORIGIN).text.includes('identical GETs and HEADs in flight share one call'))
   })
 
   test('are joined no more once something may have changed: who writes must read what was written', async () => {
@@ -172,8 +172,9 @@ describe('a deadline', () => {
     await world.advance(100)
     const error = await failure(world.until(get({ deadline: 50 })), DeadlineExceededError)
     deepEqual([error.phase, error.timeout, error.elapsed, error.attempts, error.sent], ['shared call', 50, 50, 0, 'maybe'])
-    ok(error.message.endsWith('deadline of 50 ms passed in shared call (no attempt, 50 ms)'), error.message)
-    deepEqual(error.timeline.map(({ event }) => event), ['joined an equal call', 'deadline passed in shared call'])
+    ok(error.message.endsWith('deadline of 50 ms exceeded waiting for a shared call (no attempt in 50 ms)'), error.message)
+    deepEqual(error.timeline.map(({ event }) => event),
+      ['joined an identical call', 'deadline exceeded waiting for a shared call'])
     await world.advance(400)
     equal(first.reply?.json(), 1)
   })
@@ -227,7 +228,7 @@ describe('when the flight fails', () => {
       const shown = ({ code, sent, verdict, attempts, path, stopped, cause }: UpstreamError): unknown =>
         [code, sent, verdict, attempts, path, stopped, cause]
       deepEqual(shown(two), shown(one))
-      ok(two.timeline.some(({ at, event }) => at === 0 && event === 'joined an equal call'), JSON.stringify(two.timeline))
+      ok(two.timeline.some(({ at, event }) => at === 0 && event === 'joined an identical call'), JSON.stringify(two.timeline))
       deepEqual(two.timeline.map(({ at }) => at), two.timeline.map(({ at }) => at).toSorted((a, b) => a - b))
       if (one instanceof StatusError && two instanceof StatusError) {
         deepEqual([two.status, two.body, two.headers['x-a']], [503, 'down', 'b'])

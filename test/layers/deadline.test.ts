@@ -83,7 +83,7 @@ suite('the deadline', () => {
       const call = callAt(env, { options: { deadline: 500 } })
       const seen = outcome(send(call))
       await inner.next()
-      Object.assign(call, { phase, usualLatency: usual, attemptAt: call.startedAt })
+      Object.assign(call, { phase, usualLatency: usual, attemptAt: call.startedAt, turnAt: call.startedAt })
       await env.clock.advance(500)
       ok(seen.error instanceof DeadlineExceededError)
       deepEqual([seen.error.phase, seen.error.verdict], [phase, verdict])
@@ -95,7 +95,7 @@ suite('the deadline', () => {
     const call = callAt(env, { options: { deadline: 500 } })
     const seen = outcome(send(call))
     await inner.next()
-    call.attemptAt = env.clock.now()
+    call.attemptAt = call.turnAt = env.clock.now()
     await env.clock.stall(2_000)
     ok(seen.error instanceof DeadlineExceededError)
     equal(seen.error.verdict, 'none')
@@ -104,7 +104,7 @@ suite('the deadline', () => {
 
   test('says whether the call can have been sent', async () => {
     for (const [attempts, phase, sent] of [
-      [0, 'queue', 'never'], [1, 'connect', 'never'], [1, 'headers', 'maybe'], [2, 'connect', 'maybe'], [1, 'back-off', 'maybe'],
+      [0, 'queue', 'never'], [1, 'connect', 'never'], [1, 'headers', 'maybe'], [2, 'connect', 'never'], [2, 'back-off', 'maybe'],
     ] as const) {
       const { env, inner, send } = setup()
       const call = callAt(env, { options: { deadline: 500 } })
@@ -112,6 +112,7 @@ suite('the deadline', () => {
       await inner.next()
       call.trace.attempts = attempts
       call.phase = phase
+      call.wasOnWire = sent === 'maybe'
       await env.clock.advance(500)
       ok(seen.error instanceof DeadlineExceededError)
       equal(seen.error.sent, sent, `${attempts} attempts, in ${phase}`)

@@ -189,7 +189,7 @@ describe("the error is the caller's", () => {
     const began = world.now
     const error = await failure(get(), ConnectionError)
     equal(world.now - began, 1_000)
-    ok(String(error.fallbackError).includes('longer than what remained'))
+    ok(String(error.fallbackError).includes('longer than the rest of the deadline'))
     await world.advance(1_000)
   })
 

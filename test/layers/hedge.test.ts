@@ -27,7 +27,7 @@ const setup = async (options: HedgeOptions | boolean = true, known = 100) => {
   const attempts: Call[] = []
   const send = hedge(env)(call => {
     call.attempt = ++call.trace.attempts
-    call.attemptAt = call.at
+    call.attemptAt = call.turnAt = call.at
     attempts.push(call)
     return interruptible(inner.send)(call)
   })

@@ -30,7 +30,7 @@ const setup = (options: LimitOptions | false = { max: 1, queue: 2 }, upstream: U
   const capacity = new Limit(policy.limit, endpoints)
   const { permits } = capacity
   const send = limit(env)(call => {
-    call.attemptAt = call.at
+    call.attemptAt = call.turnAt = call.at
     return inner.send(call)
   })
   const call = (priority: Priority = 'normal'): Call => callAt(env, { policy, priority, parts: { capacity, endpoints } })
@@ -143,8 +143,9 @@ suite('a call that cannot be served in time', () => {
     ok(error instanceof LimitExceededError)
     deepEqual([error.kind, error.limit, error.retryAfter, error.sent], ['wait', 350, 400, 'never'])
     equal(error.message,
-      'GET /things on orders: a permit is expected in 400 ms, too late for this call (no attempt, 0 ms)')
-    deepEqual([permits.queued, env.clock.pending], [3, 3])
+      'GET /things on orders: estimated wait for a permit is 400 ms, too long for this call (no attempt in 0 ms)')
+    // One timer for each, and one that looks for permits.
+    deepEqual([permits.queued, env.clock.pending], [3, 4])
   })
 
   test('is left the time that an attempt takes, though no more than half of its deadline', async () => {

@@ -150,7 +150,8 @@ describe('metrics', () => {
     const client = await closing(t, createClient())
     t.after(instrument(client, { meterProvider }).close)
     equal((await client.get(server.url)).status, 200)
-    deepEqual(told, [['breakwater: could not be recorded', broken], ['breakwater: could not be recorded', broken]])
+    const message = 'breakwater: telemetry could not be recorded'
+    deepEqual(told, [[message, broken], [message, broken]])
   })
 
   test('refuses what makes no sense', async t => {

@@ -110,9 +110,9 @@ describe('names and origins', () => {
     for (const name of ['https://api.example.com', 'https://API.example.com:443', 'https://api.example.com/']) {
       equal(client.upstream(name).snapshot().name, 'https://api.example.com')
     }
-    throws(() => client.upstream('http://api.example.com'), /got 'http:\/\/api\.example\.com'/)
-    throws(() => client.upstream('x'), /upstream: expected one of https:\/\/api\.example\.com, got 'x'/)
-    throws(() => createClient().upstream('x'), /of which there is none/)
+    throws(() => client.upstream('http://api.example.com'), /unknown upstream 'http:\/\/api\.example\.com'/)
+    throws(() => client.upstream('x'), /unknown upstream 'x': expected one of https:\/\/api\.example\.com$/)
+    throws(() => createClient().upstream('x'), /unknown upstream 'x': none is configured$/)
   })
 })
 

@@ -35,72 +35,78 @@ interface Case {
 const CASES: Record<string, Case> = {
   'circuit open': {
     make: () => new CircuitOpenError(traceOf(0), 'failure rate', 412.4), kind: CircuitOpenError,
-    message: 'GET /orders/7 on payments: circuit open: failure rate, next probe in 412 ms (no attempt, 0 ms)',
+    message: 'GET /orders/7 on payments: circuit open: failure rate, try again in 412 ms (no attempt in 0 ms)',
     fields: { code: 'ERR_CIRCUIT_OPEN', sent: 'never', reason: 'failure rate', retryAfter: 412.4 },
   },
   'circuit isolated': {
     make: () => new CircuitOpenError(traceOf(0), 'isolated by hand', undefined), kind: CircuitOpenError,
-    message: 'GET /orders/7 on payments: circuit open: isolated by hand (no attempt, 0 ms)',
+    message: 'GET /orders/7 on payments: circuit open: isolated by hand (no attempt in 0 ms)',
     fields: { code: 'ERR_CIRCUIT_OPEN', sent: 'never', reason: 'isolated by hand' },
   },
   'no permit': {
     make: () => new LimitExceededError(traceOf(0), 'permits', 8), kind: LimitExceededError,
-    message: 'GET /orders/7 on payments: all 8 permits are taken and there is no queue (no attempt, 0 ms)',
+    message: 'GET /orders/7 on payments: all 8 permits are in use and there is no queue (no attempt in 0 ms)',
     fields: { code: 'ERR_LIMIT_EXCEEDED', sent: 'never', kind: 'permits', limit: 8 },
   },
   'queue full': {
     make: () => new LimitExceededError(traceOf(0), 'queue', 9), kind: LimitExceededError,
-    message: 'GET /orders/7 on payments: all permits are taken and 9 calls wait already (no attempt, 0 ms)',
+    message: 'GET /orders/7 on payments: all permits are in use and the queue is full (9 calls waiting) (no attempt in 0 ms)',
     fields: { code: 'ERR_LIMIT_EXCEEDED', sent: 'never', kind: 'queue', limit: 9 },
   },
   'waited too long': {
     make: () => new LimitExceededError(traceOf(0), 'queue timeout', 50), kind: LimitExceededError,
-    message: 'GET /orders/7 on payments: no permit within 50 ms (no attempt, 0 ms)',
+    message: 'GET /orders/7 on payments: queued for 50 ms without getting a permit (no attempt in 0 ms)',
     fields: { code: 'ERR_LIMIT_EXCEEDED', sent: 'never', kind: 'queue timeout', limit: 50 },
   },
   'too many upstreams': {
     make: () => new LimitExceededError(traceOf(0), 'upstreams', 3), kind: LimitExceededError,
-    message: 'GET /orders/7 on payments: all 3 upstreams are busy or open; raise maxUpstreams (no attempt, 0 ms)',
+    message: 'GET /orders/7 on payments: all 3 upstreams are in use or have an open circuit; raise maxUpstreams '
+      + '(no attempt in 0 ms)',
     fields: { code: 'ERR_LIMIT_EXCEEDED', sent: 'never', kind: 'upstreams', limit: 3 },
   },
   'draining': {
     make: () => new DrainingError(traceOf(0)), kind: DrainingError,
-    message: 'GET /orders/7 on payments: the client is closing (no attempt, 0 ms)',
+    message: 'GET /orders/7 on payments: the client is closing (no attempt in 0 ms)',
     fields: { code: 'ERR_DRAINING', sent: 'never' },
   },
   'deadline': {
-    make: () => new DeadlineExceededError(traceOf(2), 81.6, 'back-off', 'maybe', 'none'), kind: DeadlineExceededError,
-    message: 'GET /orders/7 on payments: deadline of 82 ms passed in back-off (2 attempts, 82 ms)',
+    make: () => new DeadlineExceededError(traceOf(2), 81.6, 'back-off', { sent: 'maybe', verdict: 'none' }),
+    kind: DeadlineExceededError,
+    message: 'GET /orders/7 on payments: deadline of 82 ms exceeded in back-off before a retry (2 attempts in 82 ms)',
     fields: { code: 'ERR_DEADLINE_EXCEEDED', sent: 'maybe', timeout: 81.6, phase: 'back-off' },
   },
   'attempt timeout': {
-    make: () => new AttemptTimeoutError(traceOf(1), 2.54, 'connect', 'never', 'gateway'), kind: AttemptTimeoutError,
-    message: 'GET /orders/7 on payments: attempt took longer than 2.5 ms, in connect (1 attempt, 41 ms)',
+    make: () => new AttemptTimeoutError(traceOf(1), 2.54, 'connect', { sent: 'never', verdict: 'gateway' }),
+    kind: AttemptTimeoutError,
+    message: 'GET /orders/7 on payments: attempt timed out after 2.5 ms during connect (1 attempt in 41 ms)',
     fields: { code: 'ERR_ATTEMPT_TIMEOUT', sent: 'never', timeout: 2.54, phase: 'connect' },
   },
   'no connection': {
-    make: () => new ConnectionError(traceOf(1), 'ECONNREFUSED', 'never', 'upstream', cause), kind: ConnectionError,
-    message: 'GET /orders/7 on payments: could not connect (ECONNREFUSED) (1 attempt, 41 ms)',
+    make: () => new ConnectionError(traceOf(1), 'ECONNREFUSED', { sent: 'never', blame: 'upstream', cause }),
+    kind: ConnectionError,
+    message: 'GET /orders/7 on payments: could not connect (ECONNREFUSED) (1 attempt in 41 ms)',
     fields: { code: 'ERR_CONNECTION', sent: 'never', reason: 'ECONNREFUSED', blame: 'upstream' },
   },
   'connection lost': {
-    make: () => new ConnectionError(traceOf(1), 'ECONNRESET', 'maybe', 'nobody', cause), kind: ConnectionError,
-    message: 'GET /orders/7 on payments: connection failed (ECONNRESET) (1 attempt, 41 ms)',
+    make: () => new ConnectionError(traceOf(1), 'ECONNRESET', { sent: 'maybe', blame: 'nobody', cause }),
+    kind: ConnectionError,
+    message: 'GET /orders/7 on payments: connection failed (ECONNRESET) (1 attempt in 41 ms)',
     fields: { code: 'ERR_CONNECTION', sent: 'maybe', reason: 'ECONNRESET', blame: 'nobody' },
   },
   'out of descriptors': {
-    make: () => new ConnectionError(traceOf(1), 'EMFILE', 'never', 'process', cause), kind: ConnectionError,
-    message: 'GET /orders/7 on payments: this process is out of resources (EMFILE) (1 attempt, 41 ms)',
+    make: () => new ConnectionError(traceOf(1), 'EMFILE', { sent: 'never', blame: 'process', cause }),
+    kind: ConnectionError,
+    message: 'GET /orders/7 on payments: this process is out of resources (EMFILE) (1 attempt in 41 ms)',
     fields: { code: 'ERR_CONNECTION', sent: 'never', reason: 'EMFILE', blame: 'process' },
   },
   'bad response': {
     make: () => new ResponseError(traceOf(1), 'malformed: Invalid header token', 'gateway'), kind: ResponseError,
-    message: 'GET /orders/7 on payments: bad response: malformed: Invalid header token (1 attempt, 41 ms)',
+    message: 'GET /orders/7 on payments: invalid response: malformed: Invalid header token (1 attempt in 41 ms)',
     fields: { code: 'ERR_BAD_RESPONSE', sent: 'maybe', reason: 'malformed: Invalid header token' },
   },
   'status': {
     make: () => new StatusError(traceOf(1), replyOf(502)), kind: StatusError,
-    message: 'GET /orders/7 on payments: status 502 (1 attempt, 41 ms)',
+    message: 'GET /orders/7 on payments: status 502 (1 attempt in 41 ms)',
     fields: { code: 'ERR_STATUS', sent: 'yes', status: 502 },
   },
 }
@@ -127,10 +133,10 @@ describe('every error', () => {
     test(`${what}: has a stack of one line, which says why it was not tried again`, () => {
       const error = make()
       error.stopped = 'budget'
-      const expected = message.replace(/\)$/, '; not tried again: budget)')
+      const expected = message.replace(/\)$/, '; gave up: retry budget exhausted)')
       equal(error.message, expected)
       equal(error.stack, `${kind.name}: ${expected}`)
-      match(inspect(error), new RegExp(`^\\[${kind.name}: .*; not tried again: budget\\)\\]`))
+      match(inspect(error), new RegExp(`^\\[${kind.name}: .*; gave up: retry budget exhausted\\)\\]`))
       equal((JSON.parse(JSON.stringify(error)) as { stopped: string }).stopped, 'budget')
     })
 
@@ -164,7 +170,7 @@ describe('every error', () => {
     const { stdout } = await promisify(execFile)(process.execPath,
       ['--disable-warning=ExperimentalWarning', '--frozen-intrinsics', '--input-type=module', '-e', script],
       { cwd: new URL('../..', import.meta.url) })
-    equal(stdout, 'GET / on api: the client is closing (no attempt, 0 ms)\n')
+    equal(stdout, 'GET / on api: the client is closing (no attempt in 0 ms)\n')
   })
 })
 
@@ -195,7 +201,7 @@ describe('a status error', () => {
     equal(reply.stopped, undefined)
     error.stopped = 'not repeatable'
     equal(reply.stopped, 'not repeatable')
-    match(error.message, /status 503 \(1 attempt, 41 ms; not tried again: not repeatable\)$/)
+    match(error.message, /status 503 \(1 attempt in 41 ms; gave up: request not repeatable\)$/)
   })
 })
 

@@ -23,13 +23,15 @@ suite('a status proves', () => {
 
 suite('a timeout proves', () => {
   test('that the endpoint is sick, when it had its usual time', () => {
-    equal(verdictOfTimeout(100, 100, false), 'gateway')
-    equal(verdictOfTimeout(1, 0, false), 'gateway')
+    equal(verdictOfTimeout(100, 1_000, 100, false), 'gateway')
+    equal(verdictOfTimeout(500, 1_000, 0, false), 'gateway')
   })
 
-  test('nothing, when it had less than that', () => equal(verdictOfTimeout(99, 100, false), 'none'))
+  test('nothing, when it had less than that', () => equal(verdictOfTimeout(99, 1_000, 100, false), 'none'))
+  test('nothing, when it had less than half of the limit and nothing is known', () =>
+    equal(verdictOfTimeout(499, 1_000, 0, false), 'none'))
 
-  test('nothing, when our own event loop stood still', () => equal(verdictOfTimeout(5_000, 100, true), 'none'))
+  test('nothing, when our own event loop stood still', () => equal(verdictOfTimeout(5_000, 5_000, 100, true), 'none'))
 })
 
 test('only what speaks against the endpoint is a failure', () => {

@@ -1,21 +1,24 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import ts from 'typescript'
 import { anysIn } from './any.ts'
-import { entries, install, manifest, pack, type App, type Ran } from './packed.ts'
+import { deadLinks } from './links.ts'
+import { entries, install, manifest, pack, shipped, type App, type Ran } from './packed.ts'
 
 /*
  * What is published, tried as those try it who install it: the tarball in an app of its own, every entry point in it
  * imported, required and compiled against.
  */
 
+let tarball: string
 let app: App
 let bare: App
 const made: AsyncDisposable[] = []
 before(async () => {
   const packed = await pack()
+  ;({ tarball } = packed)
   app = await install(packed.tarball)
   bare = await install(packed.tarball, { peers: false })
   made.push(packed, app, bare)
@@ -73,14 +76,46 @@ test('every optional peer is declared as optional', () => {
     Object.keys(manifest.peerDependencies))
 })
 
+const filesIn = (folder: string): string[] => readdirSync(folder, { recursive: true, encoding: 'utf8' })
+
 test('nothing is published but what users need', () => {
-  const files = readdirSync(app.installed, { recursive: true, encoding: 'utf8' })
+  const files = filesIn(app.installed)
   const top = new Set(files.map(file => file.split(path.sep)[0]))
-  deepEqual([...top].sort(), [...manifest.files, 'package.json'].sort())
+  deepEqual([...top].sort(), [...shipped, 'package.json'].sort())
   deepEqual(files.filter(file => file.startsWith('dist') && !/\.(d\.ts|js|js\.map)$/.test(file) && path.extname(file) !== ''), [])
   for (const target of Object.values(manifest.exports).flatMap(to => (typeof to === 'string' ? to : Object.values(to)))) {
     ok(existsSync(path.join(app.installed, target)), target)
   }
+})
+
+describe('the size of the package', () => {
+  const MOST = { packed: 650_000, unpacked: 2_750_000 }
+
+  test('is bounded', t => {
+    const sizes = filesIn(app.installed).map(file => statSync(path.join(app.installed, file))).filter(stat => stat.isFile())
+    const [packed, unpacked] = [statSync(tarball).size, sizes.reduce((sum, { size }) => sum + size, 0)]
+    t.diagnostic(`${packed} bytes packed, ${unpacked} unpacked`)
+    ok(packed <= MOST.packed, `${packed} bytes packed, at most ${MOST.packed}`)
+    ok(unpacked <= MOST.unpacked, `${unpacked} bytes unpacked, at most ${MOST.unpacked}`)
+  })
+})
+
+describe('the pages of the package', () => {
+  test('link to nothing that is not shipped with them', () => {
+    const pages = filesIn(app.installed).filter(file => file.endsWith('.md'))
+    ok(pages.length > 20 && pages.includes('README.md'), `only ${pages.length} pages were looked at`)
+    deepEqual(pages.flatMap(page => deadLinks(app.installed, page)), [])
+  })
+
+  test('would be found out if they did', () => {
+    app.write('bad.md', [
+      '[fine](package.json#a) [too](#b) [out](https://example.com) `[code](no.md)`', '```md', '[code](no.md)', '```',
+      '[dead](docs/no.md#a) ![picture](no.svg) [outside](../package.json)', '<img alt="" src="no.png"> <a href="https://example.com">',
+    ].join('\n'))
+    deepEqual(deadLinks(app.dir, 'bad.md'), [
+      'bad.md: docs/no.md#a', 'bad.md: no.svg', 'bad.md: ../package.json', 'bad.md: no.png',
+    ])
+  })
 })
 
 /** The program that TypeScript makes of files of the app, and all it has to say against it. */

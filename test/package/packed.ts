@@ -8,7 +8,9 @@ import { ROOT } from '../surface/approved.ts'
 /** The part of a package.json that says what users get. */
 export interface Manifest {
   readonly name: string
+  readonly version: string
   readonly files: readonly string[]
+  readonly scripts: Readonly<Record<string, string>>
   readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
   readonly dependencies: Readonly<Record<string, string>>
   readonly peerDependencies: Readonly<Record<string, string>>
@@ -17,6 +19,9 @@ export interface Manifest {
 
 /** The package as the repository has it. */
 export const manifest = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as Manifest
+
+/** What is packed besides package.json; what begins with `!` is left out of it. */
+export const shipped: readonly string[] = manifest.files.filter(name => !name.startsWith('!'))
 
 /** What users import, by the name they write: `breakwater`, `breakwater/testing` and so on. */
 export const entries: readonly string[] = Object.keys(manifest.exports).filter(key => !key.endsWith('.json'))
@@ -59,16 +64,17 @@ const done = ({ code, stdout, stderr }: Ran): string => {
   return stdout
 }
 
-/** Builds the package apart from the repository's own build, and packs it as it would be published. */
+/** What a build needs besides what is packed. */
+const SOURCES = ['package.json', 'src', 'tsconfig.json', 'tsconfig.build.json']
+
+/** Packs the package as from a fresh clone: it holds no build yet, so npm has to make one. */
 export const pack = async (): Promise<{ readonly tarball: string } & AsyncDisposable> => {
   const dir = mkdtempSync(path.join(tmpdir(), 'breakwater-pack-'))
-  const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc')
-  done(await run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', path.join(dir, 'dist')], ROOT))
-  for (const file of ['package.json', ...manifest.files.filter(name => name !== 'dist')]) {
+  for (const file of [...SOURCES, ...shipped.filter(name => name !== 'dist')]) {
     cpSync(path.join(ROOT, file), path.join(dir, file), { recursive: true })
   }
-  const [{ filename = '' } = {}] = JSON.parse(done(await run('npm', ['pack', '--ignore-scripts', '--json'], dir))) as
-    { filename?: string }[]
+  symlinkSync(path.join(ROOT, 'node_modules'), path.join(dir, 'node_modules'))
+  const [{ filename = '' } = {}] = JSON.parse(done(await run('npm', ['pack', '--json'], dir))) as { filename?: string }[]
   return {
     tarball: path.join(dir, filename),
     [Symbol.asyncDispose]: async () => { rmSync(dir, { recursive: true }) },

@@ -251,7 +251,7 @@ describe('prometheusMetrics', () => {
     }
     const foreign = new Registry()
     new Counter({ name: 'breakwater_calls_total', help: 'Somebody was here first.', registers: [foreign] })
-    throws(() => prometheusMetrics(other, { register: foreign }), /breakwater_calls_total is registered already/)
+    throws(() => prometheusMetrics(other, { register: foreign }), /already in use: the registry has a metric breakwater_calls_total/)
     deepEqual(foreign.getMetricsAsArray().length, 1)
   })
 
@@ -265,6 +265,7 @@ describe('prometheusMetrics', () => {
     counter.inc = () => { throw new Error('the metric is broken') }
     for (let call = 0; call < 3; call++) deepEqual(await client.upstream('api').get('/').json(), {})
     await eventually(() => warnings.length > 0)
-    deepEqual(warnings.map(({ message }) => message), ['metrics could not be recorded, calls go on: the metric is broken'])
+    deepEqual(warnings.map(({ message }) => message),
+      ['metrics could not be recorded, calls are not affected: the metric is broken'])
   })
 })

@@ -128,7 +128,7 @@ describe('readiness', () => {
     await pass(1_000)
     const unready = await fetch(`${url}/readyz`)
     equal(unready.status, 503)
-    match((await bodyOf(unready)).output ?? '', /^payments is critical and refuses calls/)
+    match((await bodyOf(unready)).output ?? '', /^critical upstream payments is unavailable/)
     equal((await fetch(`${url}/livez`)).status, 200, 'whatever befalls an upstream')
     await pass(20_000)
     deepEqual([(await fetch(`${url}/readyz`)).status, (await bodyOf(await fetch(`${url}/readyz`))).status], [200, 'warn'])

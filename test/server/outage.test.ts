@@ -12,32 +12,32 @@ describe('an outage of a critical upstream', () => {
   test('is none before calls have been refused for long enough', () => {
     const outage = begun()
     for (const now of [0, 5_000, 9_999]) {
-      outage.see(true, now)
+      outage.update(true, now)
       equal(outage.isTurn(now), false, `at ${now}`)
     }
-    outage.see(true, 10_000)
+    outage.update(true, 10_000)
     equal(outage.isTurn(10_000), true)
   })
 
   test('goes on through a moment in which calls are admitted, and ends when that lasts', () => {
     const outage = begun()
-    outage.see(true, 0)
-    outage.see(false, 5_000)
-    outage.see(true, 10_000)
-    ok(outage.lasts, 'a probe, a flap: still the same outage')
-    outage.see(false, 24_999)
-    ok(outage.lasts)
-    outage.see(false, 25_000)
-    ok(!outage.lasts)
-    outage.see(true, 26_000)
-    ok(!outage.lasts, 'another one, which has only begun')
+    outage.update(true, 0)
+    outage.update(false, 5_000)
+    outage.update(true, 10_000)
+    ok(outage.isOutage, 'a probe, a flap: still the same outage')
+    outage.update(false, 24_999)
+    ok(outage.isOutage)
+    outage.update(false, 25_000)
+    ok(!outage.isOutage)
+    outage.update(true, 26_000)
+    ok(!outage.isOutage, 'another one, which has only begun')
   })
 
   test('makes a replica unready for its turn, and then not until its next', () => {
     const outage = begun()
     const unready: number[] = []
     for (let now = 0; now < 2 * CYCLE; now += 1_000) {
-      outage.see(true, now)
+      outage.update(true, now)
       if (outage.isTurn(now)) unready.push(now)
     }
     equal(unready[0], 10_000)
@@ -49,7 +49,7 @@ describe('an outage of a critical upstream', () => {
   test('with a share of 1 makes it unready for as long as it lasts', () => {
     const outage = new Outage({ ...SETTINGS, unreadyShare: 1 }, seededRandom(3))
     for (let now = 0; now < CYCLE; now += 1_000) {
-      outage.see(true, now)
+      outage.update(true, now)
       equal(outage.isTurn(now), now >= 10_000)
     }
   })
@@ -61,7 +61,7 @@ const mostUnready = (size: number, seed: number): number => {
   const fleet = Array.from({ length: size }, () => new Outage(SETTINGS, random))
   let most = 0
   for (let now = 0; now < 2 * CYCLE; now += 5_000) {
-    for (const outage of fleet) outage.see(true, now)
+    for (const outage of fleet) outage.update(true, now)
     most = Math.max(most, fleet.filter(outage => outage.isTurn(now)).length)
   }
   return most

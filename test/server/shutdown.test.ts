@@ -205,7 +205,7 @@ describe('a graceful shutdown', () => {
     await eventually(() => hangs.steps.includes('cleanup'))
     await hangs.env.clock.advance(17_000)
     const { clean, duration, errors } = await inTime(hangs.shutdown.finished)
-    deepEqual([clean, duration, String(errors[0])], [false, 25_000, 'Error: cleanup took longer than the timeout allows'])
+    deepEqual([clean, duration, String(errors[0])], [false, 25_000, 'Error: cleanup did not finish before the shutdown timeout'])
 
     const throws = await service(t, idle, {
       grace: 0,

@@ -89,19 +89,19 @@ export const streaming = (status = 200): { reply: Reply; end: (error?: unknown) 
 
 /** The upstream does not listen: never sent. */
 export const refused = (call: Call): ConnectionError =>
-  new ConnectionError(call.trace, 'ECONNREFUSED', 'never', 'upstream', new Error('connect ECONNREFUSED'))
+  new ConnectionError(call.trace, 'ECONNREFUSED', { sent: 'never', blame: 'upstream', cause: new Error('connect ECONNREFUSED') })
 
 /** The connection broke while the call was in flight: who knows how far it came. */
 export const reset = (call: Call): ConnectionError =>
-  new ConnectionError(call.trace, 'ECONNRESET', 'maybe', 'upstream', new Error('read ECONNRESET'))
+  new ConnectionError(call.trace, 'ECONNRESET', { sent: 'maybe', blame: 'upstream', cause: new Error('read ECONNRESET') })
 
 /** A kept-alive connection turned out to be closed. */
 export const stale = (call: Call): ConnectionError =>
-  new ConnectionError(call.trace, 'ECONNRESET', 'maybe', 'nobody', new Error('read ECONNRESET'))
+  new ConnectionError(call.trace, 'ECONNRESET', { sent: 'maybe', blame: 'nobody', cause: new Error('read ECONNRESET') })
 
 /** This process has no descriptors left. */
 export const exhausted = (call: Call): ConnectionError =>
-  new ConnectionError(call.trace, 'EMFILE', 'never', 'process', new Error('EMFILE'))
+  new ConnectionError(call.trace, 'EMFILE', { sent: 'never', blame: 'process', cause: new Error('EMFILE') })
 
 /** Ends as the pool does when the call is cancelled or its attempt interrupted, whatever `send` does then. */
 export const interruptible = (send: Send): Send => call => {
@@ -139,6 +139,7 @@ export interface Assembly {
   readonly policy: Policy
   readonly parts: UpstreamState
   readonly permits: Permits
+  readonly capacity: Limit
   readonly budget: Budget
   /** The circuit of its first endpoint. */
   readonly circuit: Circuit
@@ -169,7 +170,7 @@ export const assemble = (env: Env, options: UpstreamOptions, ...pools: Send[]): 
   const parts: UpstreamState = { budget, capacity, endpoints, backingOff, latencies: undefined }
   const send = callPipeline(env)
   return {
-    policy, parts, permits, budget, endpoints, backingOff, changes, send,
+    policy, parts, permits, capacity, budget, endpoints, backingOff, changes, send,
     get circuit(): Circuit { return endpoints.all[0]!.circuit! },
     call(setup, made): Promise<Reply> {
       const call = callAt(env, { policy, parts, ...setup })

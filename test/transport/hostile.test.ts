@@ -18,7 +18,7 @@ const hangs = (phase: string): Outcome => [DeadlineExceededError, 'ERR_DEADLINE_
 const lost = (where: RegExp, ...sent: Sent[]): Outcome => [ConnectionError, 'ERR_CONNECTION', ['maybe', ...sent], where]
 const bad = (where: RegExp): Outcome => [ResponseError, 'ERR_BAD_RESPONSE', ['maybe'], where]
 const refused = (status: number): Outcome => [StatusError, 'ERR_STATUS', ['yes'], new RegExp(`^${status}$`)]
-const cut = bad(/^truncated: connection failed in the body/)
+const cut = bad(/^truncated: connection lost during the body/)
 const malformed = bad(/^malformed/)
 const large = bad(/^body longer than 10485760 bytes/)
 const damaged = bad(/^damaged or truncated (gzip|deflate|br|zstd) body$/)
@@ -55,8 +55,8 @@ const table: [keyof typeof hostile, hostile.Fault, Outcome | string][] = [
   ['closeDelimited', hostile.closeDelimited(), 'all of it'],
   ['closeDelimited', hostile.closeDelimited('half', 'reset'), cut],
   ['hugeContentLength', hostile.hugeContentLength(), large],
-  ['duplicateContentLength', hostile.duplicateContentLength(), bad(/^truncated: the body is not as long as announced$/)],
-  ['lengthAndChunked', hostile.lengthAndChunked(), bad(/^truncated: the body is not as long as announced$/)],
+  ['duplicateContentLength', hostile.duplicateContentLength(), bad(/^truncated: body length does not match content-length$/)],
+  ['lengthAndChunked', hostile.lengthAndChunked(), bad(/^truncated: body length does not match content-length$/)],
   ['extraReply', hostile.extraReply(), 'asked'],
   ['garbageStatusLine', hostile.garbageStatusLine(), malformed],
   ['statusZero', hostile.statusZero(), malformed],

@@ -66,7 +66,7 @@ describe('explain(url)', () => {
 
   test('of one without a breaker', () => {
     const client = createClient({ breaker: false, upstreams: { 'http://a': {} } })
-    match(client.explain('http://a').text, /circuit off \(the breaker is switched off\)/)
+    match(client.explain('http://a').text, /circuit off \(the breaker is disabled\)/)
   })
 
   test('of one that may not be called', () => {

@@ -3,23 +3,23 @@ import type { Upstreams } from '../../upstream/upstreams.ts'
 import type { Endpoint } from '../../upstream/endpoints/endpoint.ts'
 import { parseOrigin } from '../../http/origin.ts'
 import { PassthroughHandler } from './passthrough.ts'
-import { RelayedRequest, type UnderWay } from '../../transport/relay.ts'
+import { RelayedRequest, type ActiveRequest } from '../../transport/relay.ts'
 import { checkDispatchOptions, pathOf, type DispatchOptions } from '../../transport/dispatch-options.ts'
 import { errors, type Dispatcher } from '../../transport/undici.ts'
 import { sendRelayed } from './send-relayed.ts'
 import type { Send } from '../../call/layer.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 
-/** Takes what one dispatcher is asked for to the upstreams of its client, and keeps count of it. */
+/** Sends the requests of one dispatcher to the upstreams of its client, and tracks those in flight. */
 export class DispatcherCore {
   closed = false
   destroyed = false
   readonly #upstreams: Upstreams
   readonly #send: Send
   readonly #env: Env
-  readonly #underWay = new Set<UnderWay>()
-  /** Those who wait for the last of it to end. */
-  #waiting: (() => void)[] = []
+  readonly #active = new Set<ActiveRequest>()
+  /** Callbacks for the end of the last active request. */
+  #onIdle: (() => void)[] = []
 
   constructor(upstreams: Upstreams, send: Send, env: Env) {
     this.#upstreams = upstreams
@@ -27,13 +27,17 @@ export class DispatcherCore {
     this.#env = env
   }
 
-  /** What is wrong is told to the handler; only a handler that can't be told makes this throw. */
-  dispatch(asked: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+  /**
+   * Dispatches a request. Errors go to the handler; this throws only if the handler cannot take one.
+   *
+   * @param callerTimeout - the longest time to wait for the caller, in ms. @default that of the upstream's policy
+   */
+  dispatch(options: DispatchOptions, handler: Dispatcher.DispatchHandler, callerTimeout?: number): boolean {
     if (typeof handler !== 'object' || (handler as unknown) === null) {
       throw new errors.InvalidArgumentError('handler must be an object')
     }
     try {
-      return this.#dispatch(asked, handler)
+      return this.#dispatch(options, handler, callerTimeout)
     } catch (error) {
       if (typeof handler.onResponseError !== 'function') throw error
       handler.onResponseError(null as unknown as Dispatcher.DispatchController, error as Error)
@@ -44,13 +48,13 @@ export class DispatcherCore {
   async close(): Promise<void> {
     if (this.destroyed) throw new errors.ClientDestroyedError()
     this.closed = true
-    if (this.#underWay.size > 0) await new Promise<void>(resolve => { this.#waiting.push(resolve) })
+    if (this.#active.size > 0) await new Promise<void>(resolve => { this.#onIdle.push(resolve) })
     this.destroyed = true
   }
 
   destroy(error: Error | null): Promise<void> {
     this.closed = this.destroyed = true
-    for (const one of [...this.#underWay]) one.destroy(error ?? new errors.ClientDestroyedError())
+    for (const request of [...this.#active]) request.destroy(error ?? new errors.ClientDestroyedError())
     return Promise.resolve()
   }
 
@@ -60,55 +64,60 @@ export class DispatcherCore {
     return Object.fromEntries(stats.filter(([, of]) => of !== undefined))
   }
 
-  #dispatch(asked: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (typeof asked !== 'object' || (asked as unknown) === null) throw new errors.InvalidArgumentError('opts must be an object.')
-    if ('dispatcher' in asked && asked.dispatcher) {
+  #dispatch(options: DispatchOptions, handler: Dispatcher.DispatchHandler, callerTimeout?: number): boolean {
+    if (typeof options !== 'object' || (options as unknown) === null) {
+      throw new errors.InvalidArgumentError('opts must be an object.')
+    }
+    if ('dispatcher' in options && options.dispatcher) {
       throw new errors.InvalidArgumentError('opts.dispatcher is not supported by instance methods.')
     }
     if (this.destroyed) throw new errors.ClientDestroyedError()
     if (this.closed) throw new errors.ClientClosedError()
-    // An origin that is known as it is written needs no parsing.
-    const known = typeof asked.origin === 'string' ? this.#upstreams.known(asked.origin) : undefined
-    const origin = known === undefined ? originOf(asked) : String(asked.origin)
-    checkDispatchOptions(asked, handler)
-    const upstream = known ?? this.#upstreams.at(origin, asked.method, pathOf(asked))
-    if (!this.#upstreams.isOpen(upstream)) throw this.#upstreams.refuseDraining(upstream, asked.method, pathOf(asked))
+    // The origin of a known upstream needs no parsing.
+    const known = typeof options.origin === 'string' ? this.#upstreams.known(options.origin) : undefined
+    const origin = known === undefined ? originOf(options) : String(options.origin)
+    checkDispatchOptions(options, handler)
+    const upstream = known ?? this.#upstreams.at(origin, options.method, pathOf(options))
+    if (!this.#upstreams.isOpen(upstream)) throw this.#upstreams.refuseDraining(upstream, options.method, pathOf(options))
     const { retry, breaker, limit } = upstream.policy
-    if (retry === false && breaker === false && limit === false) return this.#pass(upstream, origin, asked, handler)
-    const relayed = new RelayedRequest(asked, handler, this.#gone)
-    this.#underWay.add(relayed)
+    if (retry === false && breaker === false && limit === false) return this.#passthrough(upstream, origin, options, handler)
+    const relayed = new RelayedRequest(options, handler, this.#onOver, callerTimeout ?? upstream.policy.callerTimeout)
+    this.#active.add(relayed)
     return sendRelayed(this.#send, upstream, relayed)
   }
 
-  /** With all protections off there is nothing between the caller and the connections. */
-  #pass(upstream: Upstream, origin: string, asked: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+  /** Passes the request straight to the connections, as all protections are switched off. */
+  #passthrough(upstream: Upstream, origin: string, options: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const { endpoints: { all }, policy } = upstream
     const endpoint = (all.find(one => one.origin === origin) ?? all[0]) as Endpoint
     const now = this.#env.clock.now()
-    const passage = new PassthroughHandler(handler, gone => {
+    const watched = new PassthroughHandler(handler, request => {
       upstream.ended()
-      this.#gone(gone)
+      this.#onOver(request)
     })
     upstream.began(now)
-    this.#underWay.add(passage)
+    this.#active.add(watched)
     try {
-      return endpoint.pool.passthrough(asked, passage, policy.headers, now)
+      return endpoint.pool.passthrough(options, watched, policy.headers, now)
     } catch (error) {
       // The caller's factory threw.
-      passage.onResponseError(null, error as Error)
+      watched.onResponseError(null, error as Error)
       return false
     }
   }
 
-  readonly #gone = (one: UnderWay): void => {
-    this.#underWay.delete(one)
-    if (this.#underWay.size > 0) return
-    for (const resolve of this.#waiting) resolve()
-    this.#waiting = []
+  readonly #onOver = (request: ActiveRequest): void => {
+    this.#active.delete(request)
+    if (this.#active.size > 0) return
+    for (const resolve of this.#onIdle) resolve()
+    this.#onIdle = []
   }
 }
 
-/** The origin as the URL standard writes it. @throws what undici throws: an InvalidArgumentError, or what `new URL()` does. */
+/**
+ * The origin as the URL standard serialises it.
+ * @throws what undici throws: an InvalidArgumentError, or the error of `new URL()`.
+ */
 function originOf({ origin }: DispatchOptions): string {
   if (!(origin instanceof URL) && (typeof origin !== 'string' || origin === '')) {
     throw new errors.InvalidArgumentError('opts.origin must be a non-empty string or URL.')

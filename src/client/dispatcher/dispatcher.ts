@@ -3,10 +3,10 @@ import { CONNECTION_EVENTS, type ConnectionEvents, type ConnectionListener } fro
 import { Dispatcher } from '../../transport/undici.ts'
 
 /**
- * The client as an undici `Dispatcher`: whatever takes an undici Agent can use it, and its requests go the way of every other
- * call. Several may be made of one client; each counts, closes and destroys only what it has been given itself.
+ * The client as an undici `Dispatcher`: it can be used wherever an undici Agent is accepted, and its requests have the same
+ * protections as every other call. A client may have several dispatchers; each tracks, closes and destroys only its own requests.
  *
- * It holds no `#private` of its own, as `compose()` makes a Proxy of it.
+ * It has no `#private` members, as `compose()` wraps it in a Proxy.
  *
  * @example
  * const { statusCode, body } = await client.dispatcher().request({ origin: 'http://orders.internal', path: '/7', method: 'GET' })
@@ -16,9 +16,9 @@ export class ClientDispatcher extends Dispatcher {
   readonly core: DispatcherCore
 
   /** @internal */
-  constructor(desk: DispatcherCore, events: ConnectionEvents) {
+  constructor(core: DispatcherCore, events: ConnectionEvents) {
     super()
-    this.core = desk
+    this.core = core
     for (const event of CONNECTION_EVENTS) forward(this, event, events)
   }
 
@@ -27,19 +27,20 @@ export class ClientDispatcher extends Dispatcher {
     return this.core.closed
   }
 
-  /** Whether it has ended all it had. */
+  /** Whether all its requests have ended. */
   get destroyed(): boolean {
     return this.core.destroyed
   }
 
-  /** undici's numbers of the connections of each origin the client has connections to. */
+  /** undici's statistics of the client's connections, by origin. */
   get stats(): Record<string, unknown> {
     return this.core.stats()
   }
 
   /**
-   * Dispatches a request. @returns false when it was refused in place, and, where all protections are off, when undici's own
-   * pool says so; otherwise true, as it is the limit that queues.
+   * Dispatches a request.
+   * @returns false when the request was refused at once, or, if all protections are switched off, when undici's pool returns
+   * false; otherwise true, as the limit does the queueing.
    */
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     return this.core.dispatch(options, handler)
@@ -49,7 +50,7 @@ export class ClientDispatcher extends Dispatcher {
   override close(): Promise<void>
   override close(callback: () => void): void
   override close(callback?: () => void): Promise<void> | undefined {
-    return calledBack(this.core.close(), callback)
+    return withCallback(this.core.close(), callback)
   }
 
   /** Ends its own requests now, with this error or undici's ClientDestroyedError. The client and its connections stay. */
@@ -57,23 +58,26 @@ export class ClientDispatcher extends Dispatcher {
   override destroy(callback: () => void): void
   override destroy(error: Error | null, callback: () => void): void
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | undefined {
-    if (typeof error === 'function') return calledBack(this.core.destroy(null), error)
-    return calledBack(this.core.destroy(error ?? null), callback)
+    if (typeof error === 'function') return withCallback(this.core.destroy(null), error)
+    return withCallback(this.core.destroy(error ?? null), callback)
   }
 }
 
-function calledBack(done: Promise<void>, callback: ((error: unknown) => void) | undefined): Promise<void> | undefined {
+function withCallback(done: Promise<void>, callback: ((error: unknown) => void) | undefined): Promise<void> | undefined {
   if (callback === undefined) return done
   done.then(() => { callback(null) }, callback)
   return undefined
 }
 
-/** Hands on an event of the client's connections while somebody listens to it; a dispatcher nobody holds is not kept. */
+/**
+ * Forwards an event of the client's connections while the dispatcher has listeners for it, so that an unused dispatcher can be
+ * garbage collected.
+ */
 function forward(dispatcher: Dispatcher, event: (typeof CONNECTION_EVENTS)[number], events: ConnectionEvents): void {
-  const tell: ConnectionListener = (origin, targets, error) => {
-    (dispatcher.emit as (...told: unknown[]) => boolean).call(dispatcher, event, origin, [dispatcher, ...targets], error)
+  const emit: ConnectionListener = (origin, targets, error) => {
+    (dispatcher.emit as (...args: unknown[]) => boolean).call(dispatcher, event, origin, [dispatcher, ...targets], error)
   }
   const emitter: NodeJS.EventEmitter = dispatcher
-  emitter.on('newListener', name => { if (name === event && emitter.listenerCount(event) === 0) events.on(event, tell) })
-  emitter.on('removeListener', name => { if (name === event && emitter.listenerCount(event) === 0) events.off(event, tell) })
+  emitter.on('newListener', name => { if (name === event && emitter.listenerCount(event) === 0) events.on(event, emit) })
+  emitter.on('removeListener', name => { if (name === event && emitter.listenerCount(event) === 0) events.off(event, emit) })
 }

@@ -3,54 +3,54 @@ import { buffer } from 'node:stream/consumers'
 import { fieldOf, type DispatchOptions } from '../../transport/dispatch-options.ts'
 import { Dispatcher1Wrapper, fetch as ownFetch, type Dispatcher } from '../../transport/undici.ts'
 
-/** The host's own, as they are when this is loaded: what replaces them later may well be made of ours. */
+/** The host's own functions, saved when this module is loaded: a later replacement may be built on ours. */
 const host = {
-  // A host may have been started without them.
+  // Node may have been started without them.
   fetch: (globalThis.fetch as typeof fetch | undefined) ?? ownFetch as unknown as typeof fetch,
   Request: globalThis.Request as typeof Request | undefined,
 }
 
-/** Bytes of a request body that are kept at most, so that they can be sent again. */
-const MOST_KEPT = 1_048_576
+/** The size up to which a request body is buffered, so that it can be sent again. */
+const MAX_BUFFERED = 1_048_576
 
-/** An object whose properties are its own, so that it can be copied. */
+/** Whether an object has no inherited properties that a copy would lose. */
 const isPlainObject = (init: object): boolean => [Object.prototype, null].includes(Object.getPrototypeOf(init) as object | null)
 
-/** Whether a body is a stream only because fetch makes one of each: its length is known, as it is all there. */
-const isWhole = ({ body, headers }: DispatchOptions): boolean =>
+/** Whether a body is a stream only because fetch turns every body into one: a known length shows that it was buffered. */
+const isBufferable = ({ body, headers }: DispatchOptions): boolean =>
   typeof body === 'object' && body !== null && Symbol.asyncIterator in body
-  && Number(fieldOf(headers, 'content-length')) <= MOST_KEPT
+  && Number(fieldOf(headers, 'content-length')) <= MAX_BUFFERED
 
-/** Reads a body; one that fails does so again when it is sent. */
-const read = (body: Readable): Promise<Buffer | Readable> =>
+/** Buffers a body; if that fails, returns a stream that fails with the same error when it is sent. */
+const buffered = (body: Readable): Promise<Buffer | Readable> =>
   buffer(body).catch((error: unknown) => new Readable({ read() { this.destroy(error as Error) } }))
 
 /**
- * A dispatcher of ours as the host's `fetch` needs it.
+ * Adapts a dispatcher for the host's `fetch`.
  *
- * The host's undici may be of an older major version, whose handlers are wrapped. It makes a stream of every body; one whose
- * length is known is read first, so that it can be sent again.
+ * The host's undici may be an older major version, whose handlers are wrapped. It turns every body into a stream; one with a
+ * known length is buffered first, so that it can be sent again.
  */
 export const forHost = (dispatcher: Dispatcher): Pick<Dispatcher, 'dispatch'> => {
   const older = new Dispatcher1Wrapper(dispatcher)
   return {
-    dispatch(asked, handler) {
-      const used = typeof handler.onRequestStart === 'function' ? dispatcher : older
-      if (!isWhole(asked)) return used.dispatch(asked, handler)
-      void read(asked.body as Readable).then(body => used.dispatch({ ...asked, body }, handler))
+    dispatch(options, handler) {
+      const target = typeof handler.onRequestStart === 'function' ? dispatcher : older
+      if (!isBufferable(options)) return target.dispatch(options, handler)
+      void buffered(options.body as Readable).then(body => target.dispatch({ ...options, body }, handler))
       return true
     },
   }
 }
 
-/** The host's `fetch` with its sending exchanged: its own Request, Response, streams and rules over a dispatcher of ours. */
+/** The host's `fetch`, with its own Request, Response and streams, sending through a dispatcher. */
 export const fetchOver = (dispatcher: Dispatcher): typeof fetch => {
-  const over = forHost(dispatcher)
+  const adapted = forHost(dispatcher)
   return async (input, init) => {
-    // Options of a class would lose what hangs on their prototype.
+    // A copy of a class instance would lose its inherited properties.
     const { fetch, Request } = host
-    const isCopied = init === undefined || isPlainObject(init) || Request === undefined
-    const [what, how] = isCopied ? [input, init] : [new Request(input, init), undefined]
-    return fetch(what, { ...how, dispatcher: over } as object)
+    const canCopy = init === undefined || isPlainObject(init) || Request === undefined
+    const [request, options] = canCopy ? [input, init] : [new Request(input, init), undefined]
+    return fetch(request, { ...options, dispatcher: adapted } as object)
   }
 }

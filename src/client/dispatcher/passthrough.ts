@@ -1,23 +1,23 @@
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from '../../transport/undici.ts'
-import type { UnderWay } from '../../transport/relay.ts'
+import type { ActiveRequest } from '../../transport/relay.ts'
 
 type Handler = Dispatcher.DispatchHandler
 type Controller = Dispatcher.DispatchController
-type Fields = Parameters<NonNullable<Handler['onResponseStart']>>[2]
+type ResponseHeaders = Parameters<NonNullable<Handler['onResponseStart']>>[2]
 
-/** A caller's handler as it is, watched for its end: what all of a dispatcher's protections switched off leaves. */
-export class PassthroughHandler implements Handler, UnderWay {
+/** Passes everything on to the caller's handler and watches for the end; used when all protections are switched off. */
+export class PassthroughHandler implements Handler, ActiveRequest {
   readonly #handler: Handler
-  readonly #gone: () => void
+  readonly #onOver: () => void
   #controller: Controller | undefined
   #isOver = false
   #destroyed: Error | undefined
 
-  /** @param gone - runs when it is over, before the caller is told. */
-  constructor(handler: Handler, gone: (passage: PassthroughHandler) => void) {
+  /** @param onOver - runs when the request is over, before the caller's handler. */
+  constructor(handler: Handler, onOver: (request: PassthroughHandler) => void) {
     this.#handler = handler
-    this.#gone = () => { gone(this) }
+    this.#onOver = () => { onOver(this) }
   }
 
   destroy(error: Error): void {
@@ -32,13 +32,13 @@ export class PassthroughHandler implements Handler, UnderWay {
     else controller.abort(this.#destroyed)
   }
 
-  onRequestUpgrade(controller: Controller, status: number, headers: Fields, socket: Duplex): unknown {
+  onRequestUpgrade(controller: Controller, status: number, headers: ResponseHeaders, socket: Duplex): unknown {
     const result: unknown = this.#handler.onRequestUpgrade?.(controller, status, headers, socket)
     this.#end()
     return result
   }
 
-  onResponseStart(controller: Controller, status: number, headers: Fields, text?: string): void {
+  onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, text?: string): void {
     this.#handler.onResponseStart?.(controller, status, headers, text)
   }
 
@@ -46,13 +46,13 @@ export class PassthroughHandler implements Handler, UnderWay {
     this.#handler.onResponseData?.(controller, chunk)
   }
 
-  onResponseEnd(controller: Controller, trailers: Fields): void {
+  onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
     this.#end()
     this.#handler.onResponseEnd?.(controller, trailers)
   }
 
   onResponseError(controller: Controller | null, error: Error): void {
-    // It has heard of being destroyed; what its handler throws at the end comes here as well.
+    // The handler already has the error of destroy(); an error that it throws at the end arrives here as well.
     if (this.#isOver && this.#destroyed !== undefined) return
     this.#end()
     this.#handler.onResponseError?.(controller as Controller, error)
@@ -73,6 +73,6 @@ export class PassthroughHandler implements Handler, UnderWay {
   #end(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#gone()
+    this.#onOver()
   }
 }

@@ -7,9 +7,9 @@ import { Trace } from '../../outcome/trace.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 
 /**
- * Sends what a dispatcher's caller asked for down the layers of an upstream, and hands on the response they settle for.
+ * Sends the request of a dispatcher's caller through the layers, and passes on the response they settle with.
  *
- * @returns whether it was taken: false when it was refused in place.
+ * @returns false when the request was refused at once.
  */
 export function sendRelayed(send: Send, upstream: Upstream, relayed: RelayedRequest): boolean {
   const { env } = upstream
@@ -20,20 +20,20 @@ export function sendRelayed(send: Send, upstream: Upstream, relayed: RelayedRequ
     return false
   }
   const call = callOf(upstream, relayed, trace)
-  // Undici takes any stream down with a connection that could not be made.
+  // undici destroys any stream along with a connection that could not be made.
   if (isStream(relayed.body)) call.replayable = false
-  // One that its caller ends in its beginning never was a call.
+  // A request that its caller aborts in onRequestStart does not become a call.
   if (!relayed.begin(call)) return true
   startCall(upstream, trace)
   send(call).then(
     reply => {
-      // From here on the caller has the response, and its own time limit on each pause of the body.
+      // From here on the caller has the response, with undici's timeout between chunks instead of the deadline.
       call.over()
-      reply.whenEnded(error => { endCall(upstream, call, env.clock.now(), error, reply) })
-      reply.handOn()
+      reply.whenEnded(error => { endCall(call, env.clock.now(), error, reply) })
+      reply.passOn()
     },
     (error: unknown) => {
-      endCall(upstream, call, env.clock.now(), error)
+      endCall(call, env.clock.now(), error)
       relayed.fail(error)
     },
   )
@@ -43,7 +43,7 @@ export function sendRelayed(send: Send, upstream: Upstream, relayed: RelayedRequ
 function callOf(upstream: Upstream, relay: RelayedRequest, trace: Trace): Call {
   const { options, body, headers } = relay
   const { method, path: target } = trace
-  // What a connection becomes after an upgrade is nobody's to repeat.
+  // A connection that has been upgraded cannot be retried.
   const idempotent = method === 'CONNECT' || options.upgrade ? false : options.idempotent
   const settings = upstream.settings.ofRelayed(method, fieldOf(headers, 'idempotency-key') !== undefined, idempotent)
   return new Call({ upstream, settings, trace, target, headers: undefined, body, signal: undefined, relay })

@@ -3,84 +3,90 @@ import { LRUCache } from 'lru-cache'
 import type { Lifetime } from '../../http/freshness.ts'
 import { copyOfHeaders, Reply, type ReplyHeaders } from '../../outcome/reply.ts'
 
-/** What an upstream has in the cache. */
-export interface Kept {
-  /** Replies. */
+/** The share of the cache that an upstream uses. */
+export interface StaleUsage {
+  /** Number of replies. */
   entries: number
-  /** Bytes, those of headers and keys included. */
+  /** Bytes, including headers and keys. */
   bytes: number
 }
 
-/** A reply as it is kept. */
-interface Entry {
+/** What is stored along with a reply. */
+export interface StoredWith {
+  /** The key of the resource. */
   readonly uri: string
+  readonly lifetime: Lifetime
+  /** When the reply was generated, so that its age was 0, on the monotonic clock. */
+  readonly generatedAt: number
+  /** The usage of the upstream, which counts the reply. */
+  readonly usage: StaleUsage
+}
+
+/** A stored reply. */
+interface StoredReply extends StoredWith {
   readonly status: number
   readonly headers: ReplyHeaders
   readonly body: Buffer
-  readonly lifetime: Lifetime
-  /** When it would have been of age 0, on the monotonic clock. */
-  readonly bornAt: number
   readonly size: number
-  readonly kept: Kept
 }
 
-/** What is found: how old it is, and until when it may be used. */
+/** A stored reply that was found, and the ages up to which it may be used. */
 export interface Found {
   readonly age: number
   readonly lifetime: Lifetime
-  /** Makes a reply of it, which is the caller's own. */
+  /** Creates a reply from it, which belongs to the caller. */
   readonly reply: () => Reply
 }
 
-/** What an entry takes besides its texts and its body: objects, a place in the cache and in the index. */
+/** The estimated size of an entry besides its strings and its body: objects, and its places in the cache and the index. */
 const OVERHEAD = 1_024
 
 /**
- * The last good replies of all upstreams of a client, bounded in bytes together: those used longest ago make room. They
- * outlive an upstream that is forgotten for being idle, as its outage may come later.
+ * The last good replies of all upstreams of a client, with one limit on their total size: the least recently used are evicted.
+ * They outlive an upstream that is removed for being idle, as its outage may come later.
  */
 export class StaleCache {
-  readonly #cache: LRUCache<string, Entry>
-  /** The keys of each resource, for what changes it makes all of them out of date. */
+  readonly #cache: LRUCache<string, StoredReply>
+  /** The keys of each resource, as a change of the resource invalidates all of them. */
   readonly #byUri = new Map<string, Set<string>>()
 
   constructor(maxSize: number) {
-    this.#cache = new LRUCache<string, Entry>({
-      maxSize, sizeCalculation: ({ size }) => size, dispose: (entry, key) => { this.#gone(entry, key) },
+    this.#cache = new LRUCache<string, StoredReply>({
+      maxSize, sizeCalculation: ({ size }) => size, dispose: (entry, key) => { this.#disposed(entry, key) },
     })
   }
 
-  /** Bytes there are now. */
+  /** The current size in bytes. */
   get size(): number {
     return this.#cache.calculatedSize
   }
 
-  /** Keeps a reply, in place of the one before. One that is larger than the whole cache is not kept. */
-  put(key: string, uri: string, reply: Reply, lifetime: Lifetime, bornAt: number, kept: Kept): void {
+  /** Stores a reply in place of an older one. A reply larger than the whole cache is not stored. */
+  put(key: string, reply: Reply, { uri, lifetime, generatedAt, usage }: StoredWith): void {
     const headers = copyOfHeaders(reply.headers)
-    // The connection is gone, and with it what was said about it (RFC 9111 §3.1).
+    // Hop-by-hop fields concern the connection and are not stored (RFC 9111 §3.1).
     for (const name of HOP_BY_HOP) Reflect.deleteProperty(headers, name)
     const bytes = reply.bytes()
-    // Memory of its own: a chunk off the wire may be a small part of something large.
+    // A copy, as a chunk off the wire may be a small slice of a large buffer.
     const body = Buffer.allocUnsafeSlow(bytes.length)
     bytes.copy(body)
     const size = OVERHEAD + body.length + 2 * (key.length + uri.length) + sizeOf(headers)
     this.#cache.delete(key)
     if (size > this.#cache.maxSize) return
-    this.#cache.set(key, { uri, status: reply.status, headers, body, lifetime, bornAt, size, kept })
-    kept.entries++
-    kept.bytes += size
+    this.#cache.set(key, { uri, status: reply.status, headers, body, lifetime, generatedAt, size, usage })
+    usage.entries++
+    usage.bytes += size
     const keys = this.#byUri.get(uri)
     if (keys === undefined) this.#byUri.set(uri, new Set([key]))
     else keys.add(key)
   }
 
-  /** The last good reply, if there is one that may still be used at all. */
+  /** The last good reply, if there is one that may still be used. */
   find(key: string, now: number): Found | undefined {
     const entry = this.#cache.get(key)
     if (entry === undefined) return undefined
-    const { status, headers, body, lifetime, bornAt } = entry
-    const age = now - bornAt
+    const { status, headers, body, lifetime, generatedAt } = entry
+    const age = now - generatedAt
     if (age > lifetime.usable) {
       this.#cache.delete(key)
       return undefined
@@ -89,24 +95,24 @@ export class StaleCache {
     return { age, lifetime, reply: () => new Reply(status, { ...copyOfHeaders(headers), age: seconds }, Buffer.from(body)) }
   }
 
-  /** Forgets a reply. */
-  forget(key: string): void {
+  /** Removes a reply. */
+  remove(key: string): void {
     this.#cache.delete(key)
   }
 
-  /** Forgets all replies of a resource, as something has changed it (RFC 9111 §4.4). */
+  /** Removes all replies of a resource, because it has been changed (RFC 9111 §4.4). */
   invalidate(uri: string): void {
     for (const key of [...this.#byUri.get(uri) ?? []]) this.#cache.delete(key)
   }
 
-  /** Forgets all. */
+  /** Removes all replies. */
   clear(): void {
     this.#cache.clear()
   }
 
-  #gone(entry: Entry, key: string): void {
-    entry.kept.entries--
-    entry.kept.bytes -= entry.size
+  #disposed(entry: StoredReply, key: string): void {
+    entry.usage.entries--
+    entry.usage.bytes -= entry.size
     const keys = this.#byUri.get(entry.uri)
     keys?.delete(key)
     if (keys?.size === 0) this.#byUri.delete(entry.uri)

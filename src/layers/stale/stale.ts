@@ -4,7 +4,7 @@ import type { StaleCache } from './cache.ts'
 import type { StalePolicy } from '../../options/options.ts'
 import type { Layer } from '../../call/layer.ts'
 import type { Perform } from '../../upstream/perform.ts'
-import { ageOf, ageWanted, hasCredentials, isCacheable, lifetimeOf } from '../../http/freshness.ts'
+import { ageOf, acceptedAge, hasCredentials, isCacheable, lifetimeOf } from '../../http/freshness.ts'
 import { mergedFields, requestKey, uriKey } from '../../http/request-key.ts'
 import { isAnswer, isOutage, staleMayServe } from '../../outcome/stand-in.ts'
 import { isSafe } from '../../http/methods.ts'
@@ -14,8 +14,8 @@ import { Trace } from '../../outcome/trace.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 
 /**
- * Keeps the last good reply to each GET and serves it, marked as stale, when the upstream can't answer (stale-if-error, RFC
- * 5861 §4). It never answers for an upstream that can.
+ * Stores the last good reply to each GET and serves it, marked as stale, in place of an error (stale-if-error, RFC 5861 §4). It
+ * never serves one if the upstream can answer.
  */
 export const stale = (cache: StaleCache): Layer<Perform> => next => (upstream, request) => {
   const { stale: policy } = upstream.policy
@@ -24,40 +24,45 @@ export const stale = (cache: StaleCache): Layer<Perform> => next => (upstream, r
   const { method, target, streamed, headers, body, options } = request
   if (!isSafe(method)) return invalidating(sent, cache, uriKey(upstream.name, target))
   if (streamed || method !== 'GET' || body !== undefined || options.stale === false) return sent
-  return isCacheable(mergedFields(upstream.policy.headers, headers)) ? guarded(sent, cache, policy, upstream, request) : sent
+  if (!isCacheable(mergedFields(upstream.policy.headers, headers))) return sent
+  return staleIfError(sent, upstream, request, { cache, policy })
 }
 
-/** What has changed a resource makes all that is known of it out of date (RFC 9111 §4.4). */
+/** A successful unsafe request invalidates the stored replies of its resource (RFC 9111 §4.4). */
 const invalidating = (sent: Promise<Reply>, cache: StaleCache, uri: string): Promise<Reply> => sent.then(reply => {
   if (reply.ok) cache.invalidate(uri)
   return reply
 })
 
-function guarded(
-  sent: Promise<Reply>, cache: StaleCache, policy: StalePolicy, upstream: Upstream, request: Request,
-): Promise<Reply> {
+interface Storage {
+  readonly cache: StaleCache
+  readonly policy: StalePolicy
+}
+
+/** Stores a good reply, and serves the stored one in place of an error. */
+function staleIfError(sent: Promise<Reply>, upstream: Upstream, request: Request, { cache, policy }: Storage): Promise<Reply> {
   const { target } = request
   const { env } = upstream
   const startedAt = env.clock.now()
   const fields = mergedFields(upstream.policy.headers, request.headers)
-  // A body as it is on the wire is none that others can read.
+  // A reply that was not decoded must not be served to a request that expects a decoded one.
   const key = requestKey(upstream.name, target, fields) + (request.options.decode === false ? '\n:coded' : '')
 
-  const keep = (reply: Reply): void => {
+  const store = (reply: Reply): void => {
     const lifetime = lifetimeOf(reply.status, reply.headers, hasCredentials(request.headers))
-    // What may not be kept still takes the place of what was: the upstream no longer says so.
+    // A reply that must not be stored still outdates the stored one.
     if (lifetime === undefined || reply.bytes().length > policy.maxBodySize) {
-      cache.forget(key)
+      cache.remove(key)
       return
     }
     const now = env.clock.now()
-    const bornAt = now - ageOf(reply.headers, now - startedAt)
-    cache.put(key, uriKey(upstream.name, target), reply, lifetime, bornAt, upstream.staleUsage)
+    const generatedAt = now - ageOf(reply.headers, now - startedAt)
+    cache.put(key, reply, { uri: uriKey(upstream.name, target), lifetime, generatedAt, usage: upstream.staleUsage })
   }
   const serve = (error: UpstreamError): Reply | undefined => {
     const now = env.clock.now()
     const found = cache.find(key, now)
-    if (found === undefined || found.age > Math.min(policy.maxAge, ageWanted(fields, found.lifetime))) return undefined
+    if (found === undefined || found.age > Math.min(policy.maxAge, acceptedAge(fields, found.lifetime))) return undefined
     const reply = found.reply()
     if (reply.bytes().length > (request.options.maxBodySize ?? upstream.policy.maxBodySize)) return undefined
     reply.stale = { age: found.age, error }
@@ -72,20 +77,20 @@ function guarded(
   return sent.then(
     reply => {
       if (isOutage(reply.status)) return serve(statusError(upstream, request, reply, startedAt)) ?? reply
-      // One flight, one entry.
-      if (!reply.shared && isAnswer(reply.status)) keep(reply)
+      // A coalesced call is stored once.
+      if (!reply.shared && isAnswer(reply.status)) store(reply)
       return reply
     },
     (error: unknown) => {
       const reply = staleMayServe(error) && request.options.signal?.aborted !== true ? serve(error) : undefined
       if (reply !== undefined) return reply
-      if (error instanceof StatusError && isAnswer(error.status)) cache.forget(key)
+      if (error instanceof StatusError && isAnswer(error.status)) cache.remove(key)
       throw error
     },
   )
 }
 
-/** The error that a caller with `throwOnStatus: false` has not asked for. */
+/** The error that a reply would have been without `throwOnStatus: false`. */
 function statusError(upstream: Upstream, { method, target }: Request, reply: Reply, startedAt: number): StatusError {
   const trace = new Trace(upstream.name, method, target, startedAt)
   trace.attempts = reply.attempts

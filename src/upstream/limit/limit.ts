@@ -1,6 +1,8 @@
+import type { Timer } from '../../clock.ts'
 import type { LimitPolicy, Priority } from '../../options/options.ts'
 import { Ewma } from '../latency/ewma.ts'
 import { AdaptiveLimit, type Sample } from './adaptive-limit.ts'
+import { Lent } from './lent.ts'
 import { Permits, type Gate } from './permits.ts'
 
 /**
@@ -8,12 +10,20 @@ import { Permits, type Gate } from './permits.ts'
  */
 const PATIENCE = 100
 const ROUND_TRIPS = 4
+/** How often to look for permits while calls wait for one, in ms. */
+export const LOOK = 50
+/** The limit is stuck when no permit has been returned for this long, in ms, or for this many times the hold time. */
+const STUCK = 1_000
+const STUCK_TURNS = 4
 /** Permits that double with every round trip have recovered to any number after this many. */
 const DOUBLINGS = 10
 
 /** The limit of an upstream: its permits, whose number is fixed or adapts to what the upstream can take. */
 export class Limit {
   readonly permits: Permits
+  readonly lent: Lent
+  /** The timer for the next look for permits, while calls wait for one. */
+  looking: Timer | undefined
   readonly #holdTime = new Ewma()
   #adaptive: AdaptiveLimit | undefined
   /** Until when the upstream is recovering; earlier if the queue empties or the upstream turns out to have a queue. */
@@ -21,6 +31,7 @@ export class Limit {
 
   constructor(policy: LimitPolicy | false, gate: Gate) {
     this.permits = new Permits(Infinity, gate)
+    this.lent = new Lent(this.permits)
     this.tune(policy, 0)
   }
 
@@ -40,6 +51,17 @@ export class Limit {
     this.#adaptive ??= new AdaptiveLimit(policy.max)
     this.#adaptive.tune(policy.max)
     this.#apply(this.#adaptive, now)
+  }
+
+  stopLooking(): void {
+    this.looking?.cancel()
+    this.looking = undefined
+  }
+
+  /** Looks for permits for waiting calls: those of calls that wait for their own caller, and one more if the limit is stuck. */
+  look(now: number): void {
+    this.lent.reclaim(now)
+    this.permits.relieve(Math.max(STUCK, STUCK_TURNS * this.holdTime) / LOOK, now)
   }
 
   /** Records the outcome of an attempt. */

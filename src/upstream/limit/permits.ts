@@ -34,6 +34,10 @@ export class Permits {
   /** Created when a call first waits. */
   #queues = NO_QUEUES
   #waitingSince = 0
+  /** Looks since a permit last came back, or the first call began to wait. */
+  #stuck = 0
+  /** Permits granted beyond the limit. */
+  #overdraft = 0
   #granting = false
 
   constructor(max: number, gate: Gate) {
@@ -60,14 +64,33 @@ export class Permits {
 
   /** Takes a permit if one is free and no call waits. */
   take(): boolean {
-    if (this.taken >= this.#max || this.queued > 0) return false
+    if (this.taken >= this.#max + this.#overdraft || this.queued > 0) return false
     this.taken++
     return true
+  }
+
+  /** Takes a permit even if none is free: the upstream is already at work. */
+  overtake(): void {
+    this.taken++
   }
 
   /** Returns a permit; the next waiting call gets it. */
   release(now: number): void {
     this.taken--
+    this.#stuck = 0
+    if (this.#overdraft > 0) this.#overdraft = this.taken < this.#max ? 0 : Math.min(this.#max, this.#overdraft + 1)
+    this.#grant(now)
+  }
+
+  /**
+   * Lets one more call go on when calls have waited for `patience` looks and none has given its permit back: those that have them
+   * may be long polls, which must not keep all others out. If it does come back, another follows in its place, and one more with
+   * it. Looks are counted, not time: this process itself may have stood still.
+   */
+  relieve(patience: number, now: number): void {
+    if (++this.#stuck < patience || this.queued === 0 || this.taken < this.#max + this.#overdraft) return
+    this.#overdraft = this.taken - this.#max + 1
+    this.#stuck = 0
     this.#grant(now)
   }
 
@@ -76,7 +99,10 @@ export class Permits {
    * queue for another call.
    */
   wait(granted: () => void, displaced: () => void, now: number, priority: Priority): Waiter {
-    if (this.queued === 0) this.#waitingSince = now
+    if (this.queued === 0) {
+      this.#waitingSince = now
+      this.#stuck = 0
+    }
     if (this.#queues === NO_QUEUES) this.#queues = [new Queue(), new Queue(), new Queue()]
     const waiter = new Waiter(granted, displaced)
     this.#queues[PLACE[priority]]?.add(waiter)
@@ -128,7 +154,7 @@ export class Permits {
     if (this.queued === 0 || this.#granting) return
     this.#granting = true
     try {
-      while (this.taken < this.#max && (this.#gate.admits(now) || !this.#gate.isOpening(now))) {
+      while (this.taken < this.#max + this.#overdraft && (this.#gate.admits(now) || !this.#gate.isOpening(now))) {
         const queue = this.#queues.find(({ size }) => size > 0)
         const waiter = this.isOverloaded(now) ? queue?.newest : queue?.oldest
         if (waiter === undefined) break

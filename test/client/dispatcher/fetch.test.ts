@@ -209,7 +209,8 @@ suite('client.fetch', () => {
       end = () => { response.end('ended') }
     })
     const response = await client.fetch(server.url)
-    equal(client.snapshot()[0]!.limit.inFlight, 1)
+    const { active, limit: { inFlight, bodies } } = client.snapshot()[0]!
+    deepEqual([active, inFlight, bodies], [1, 0, 1])
     const closed = client.close()
     ok(await causeOf(client.fetch(server.url)) instanceof DrainingError)
     end()

@@ -63,7 +63,8 @@ const over = async ({ env, inner }: ReturnType<typeof begin>): Promise<void> => 
   await inner.none()
 }
 
-const timedOut = (call: Call): AttemptTimeoutError => new AttemptTimeoutError(call.trace, 100, 'headers', 'maybe', 'gateway')
+const timedOut = (call: Call): AttemptTimeoutError =>
+  new AttemptTimeoutError(call.trace, 100, 'headers', { sent: 'maybe', verdict: 'gateway' })
 
 suite('a call', () => {
   test('that succeeds is not tried again, and pays into the budget', async () => {
@@ -92,7 +93,7 @@ suite('a call', () => {
     const cases: [what: string, how: (call: Call) => unknown][] = [
       ['the caller\'s abort', () => new Error('the user has left')],
       ['a body too large', call => new ResponseError(call.trace, 'too long', 'healthy')],
-      ['its deadline', call => new DeadlineExceededError(call.trace, 100, 'headers', 'maybe', 'gateway')],
+      ['its deadline', call => new DeadlineExceededError(call.trace, 100, 'headers', { sent: 'maybe', verdict: 'gateway' })],
       ['an open circuit', call => new CircuitOpenError(call.trace, 'failure rate', 100)],
       ['a full queue', call => new LimitExceededError(call.trace, 'queue', 1)],
       ['a closing client', call => new DrainingError(call.trace)],
@@ -280,7 +281,7 @@ suite('it stops, with the last real failure and the reason:', () => {
     equal(made.seen.error, last)
     ok(last instanceof AttemptTimeoutError)
     deepEqual([last.stopped, last.attempts], ['limit', 3])
-    ok(last.message.includes('not tried again: limit'))
+    ok(last.message.includes('gave up: retry limit reached'))
     await over(made)
   })
 

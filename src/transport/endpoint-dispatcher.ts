@@ -1,0 +1,121 @@
+import { buildConnector, Pool as UndiciPool, type Dispatcher } from './undici.ts'
+import type { Clock, Env } from '../clock.ts'
+import type { Call } from '../call/call.ts'
+import { isOneShot, type Body } from '../http/body.ts'
+import type { PoolPolicy } from '../options/options.ts'
+import type { HeaderFields } from '../http/headers.ts'
+import { TrackedConnector, lookup } from './connector.ts'
+import type { Exchange, Transport } from './exchange.ts'
+import { isStream, type RelayedRequest } from './relay.ts'
+import { relayedHeaders, rereadable, withFields, type DispatchOptions } from './dispatch-options.ts'
+import { sendable, watched } from './request-body.ts'
+import { requestHeaders } from './request-headers.ts'
+
+/** Sends an exchange again, on a connection it chooses. */
+export type Replayer = Pick<Transport, 'replay'>
+
+/** The dispatcher of an endpoint: undici's pool, or the one `pool.factory` returns. */
+export class EndpointDispatcher implements Transport {
+  readonly clock: Clock
+  readonly dispatcher: Dispatcher
+  readonly #origin: string
+  readonly #replayer: Replayer
+  readonly #connector: TrackedConnector | undefined
+
+  constructor(origin: string, policy: PoolPolicy, env: Env, replayer: Replayer) {
+    this.clock = env.clock
+    this.#origin = origin
+    this.#replayer = replayer
+    if (policy.factory === undefined) {
+      this.#connector = connectorOf(policy, env)
+      this.dispatcher = undiciPool(origin, policy, this.#connector)
+    } else this.dispatcher = policy.factory(origin) as unknown as Dispatcher
+  }
+
+  passthrough(options: DispatchOptions, handler: Dispatcher.DispatchHandler, fields: HeaderFields): boolean {
+    const headersTimeout = options.headersTimeout ?? UNDICI_TIMEOUT
+    const timeouts = this.#connector === undefined ? {} : { ...this.#bodyTimeout(options), headersTimeout }
+    const headers = withFields(rereadable(options.headers), fields) ?? null
+    return this.dispatcher.dispatch({ ...options, ...timeouts, headers, origin: this.#origin }, handler)
+  }
+
+  replay(call: Call, exchange: Exchange, stale: boolean): Transport {
+    return this.#replayer.replay(call, exchange, stale)
+  }
+
+  wasOpenBefore(error: unknown, since: number): boolean {
+    return this.#connector?.wasOpenBefore(error, since) === true
+  }
+
+  get failing(): Error | undefined {
+    return this.#connector?.failing
+  }
+
+  dispatch(call: Call, exchange: Exchange): void {
+    if (call.relay !== undefined) {
+      this.#relay(call, call.relay as object as RelayedRequest, exchange)
+      return
+    }
+    let body: ReturnType<typeof sendable> = null
+    try {
+      if (call.body !== undefined) body = sendable(call.body, call, error => { exchange.stop(error) })
+      if (isOneShot(body ?? undefined)) exchange.watchUpload(body)
+    } catch (error) {
+      // The caller's factory threw: its error ends the call before anything is sent.
+      exchange.stop(error)
+      return
+    }
+    try {
+      this.dispatcher.dispatch({
+        origin: this.#origin,
+        path: call.target,
+        method: call.method,
+        headers: requestHeaders(call),
+        body: body as Body & Dispatcher.DispatchOptions['body'],
+      }, exchange)
+    } catch (error) {
+      exchange.onResponseError(undefined, error)
+    }
+  }
+
+  #relay(call: Call, { options, headers, body, abort }: RelayedRequest, exchange: Exchange): void {
+    const sent = body === undefined || isStream(body) ? options.body ?? null : watched(body, call, abort)
+    if (body !== undefined) exchange.watchUpload(sent)
+    try {
+      this.dispatcher.dispatch({
+        ...options, ...this.#bodyTimeout(options),
+        origin: this.#origin,
+        headers: relayedHeaders(headers ?? undefined, call) ?? null,
+        body: sent as NonNullable<DispatchOptions['body']> | null,
+      }, exchange)
+    } catch (error) {
+      exchange.onResponseError(undefined, error)
+    }
+  }
+
+  /** undici's own timeout between chunks, as a relayed body has no deadline. The dispatcher of a factory has its own. */
+  #bodyTimeout(options: DispatchOptions): Partial<DispatchOptions> {
+    return this.#connector === undefined ? {} : { bodyTimeout: options.bodyTimeout ?? UNDICI_TIMEOUT }
+  }
+}
+
+/** undici's default timeout for the headers, and between two chunks of a body, in ms. */
+const UNDICI_TIMEOUT = 300_000
+
+const connectorOf = ({ tls, http2, socketPath, connectTimeout }: PoolPolicy, env: Env): TrackedConnector => new TrackedConnector(
+  buildConnector({
+    lookup, ...tls, allowH2: http2, timeout: 0, ...(socketPath === undefined ? {} : { socketPath }),
+  } as buildConnector.BuildOptions),
+  connectTimeout, env.clock,
+)
+
+const undiciPool = (origin: string, policy: PoolPolicy, { connect }: TrackedConnector): Dispatcher => new UndiciPool(origin, {
+  connect,
+  connections: policy.connections === Infinity ? null : policy.connections,
+  allowH2: policy.http2,
+  keepAliveTimeout: policy.idleTimeout,
+  keepAliveMaxTimeout: policy.maxIdleTimeout,
+  // Every call has a deadline, which is exact and covers these; undici's own timers would only cost time.
+  headersTimeout: 0,
+  bodyTimeout: 0,
+})
