@@ -234,7 +234,7 @@ suite('a circuit', () => {
           equal(admission !== 0, expected)
           if (admission === 0) circuit.refuse()
           else calls.push(admission)
-        } else if (what === 'hold') circuit.hold(500, now)
+        } else if (what === 'hold') circuit.holds.begin(500, now)
         else if (what === 'isolate') circuit.isolate()
         else if (what === 'restore') circuit.restore()
         else if (what === 'tune') circuit.tune(breakerPolicy({ ...options, window: 20_000 + calls.length }))

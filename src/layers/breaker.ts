@@ -19,11 +19,15 @@ export const breaker = (env: Env): Layer => next => {
     if (circuit === undefined || policy === false || call.admission === 0) return
     const now = env.clock.now()
     const verdict = verdictOf(reply, error)
-    const latency = latencyOf(call, reply, now)
-    circuit.observer?.ended({ verdict, latency: latency ?? 0, report: call.trace, reply, error })
-    // A stall of this process is part of the latency, so then it says nothing about the endpoint.
-    const isStalled = env.clock.stalledAt >= call.attemptAt
-    circuit.settle(call.admission, repeats(call, verdict) ? 'none' : verdict, isStalled ? undefined : latency, now)
+    if (circuit.observer !== undefined) {
+      // A latency shared with what follows would cost every call 120 bytes, observed or not. Where the upstream's share is
+      // unknown, listeners get the time of the whole attempt: metrics packages refuse what is no number.
+      const latency = latencyOf(call, reply, now) ?? now - call.attemptAt
+      circuit.observer.ended({ verdict, latency, report: call.trace, reply, error })
+    }
+    // A latency that includes a stall of this process says nothing about the endpoint.
+    const latency = env.clock.stalledAt >= call.attemptAt ? undefined : latencyOf(call, reply, now)
+    circuit.settle(call.admission, repeats(call, verdict) ? 'none' : verdict, latency, now)
     const { path } = call.trace
     if (verdict === 'healthy') circuit.holds.servedPath(path, policy.probes, now)
     else if (verdict === 'gateway') circuit.pathFailed(path, now)

@@ -103,7 +103,7 @@ suite('a refusal by several endpoints', () => {
     for (const endpoint of all) endpoint.circuit!.isolate()
     equal(endpoints.opensIn(env.clock.now()), Infinity)
     all[2]!.circuit!.restore()
-    all[2]!.circuit!.hold(300, env.clock.now())
+    all[2]!.circuit!.holds.begin(300, env.clock.now())
     equal(endpoints.opensIn(env.clock.now()), 300)
     equal(endpoints.refuse(callAt(env).trace, env.clock.now()).retryAfter, 300)
     all[2]!.circuit!.isolate()

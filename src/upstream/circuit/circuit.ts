@@ -4,6 +4,7 @@ import type { CircuitState } from '../../outcome/circuit-state.ts'
 import { failed, type Verdict } from '../../outcome/verdict.ts'
 import { Holds } from './holds.ts'
 import type { CircuitObserver } from './observer.ts'
+import { openTime } from './open-time.ts'
 import { Ramp } from './ramp.ts'
 import { longestRun, trip, type Runs } from './trip.ts'
 import { Window } from './window.ts'
@@ -17,7 +18,6 @@ export type Admission = number
 /** Runs when a circuit has changed its state. */
 export type OnChange = (from: CircuitState, to: CircuitState, reason: string) => void
 
-const JITTER = 0.2
 /** Shortest time between two probes that refused calls have asked for, in ms, however many calls are refused. */
 const PROBE_SPACING = 25
 
@@ -145,19 +145,14 @@ export class Circuit implements Runs {
     else this.#settleCall(verdict, latency, now)
   }
 
-  /** Refuses calls for `ms`, at most `maxHold`, because the upstream asked for it (Retry-After). */
-  hold(ms: number, now: number): void {
-    this.holds.begin(Math.min(ms, this.#policy.maxHold), now)
-  }
-
-  /** The same for the calls of a path, or for all of them if that many outcomes in a row are no chance (see {@link Holds}). */
+  /** Refuses the calls of a path for `ms`, at most `maxHold`, because it asked to wait; or all calls (see {@link Holds}). */
   holdPath(path: string, ms: number, now: number): void {
     this.holds.beginPath(path, Math.min(ms, this.#policy.maxHold), longestRun(this.window.total, this.#policy), now)
   }
 
   /** Counts a gateway error of a path, retries included: enough of them in a row hold the path. */
   pathFailed(path: string, now: number): void {
-    this.holds.failed(path, longestRun(this.window.total, this.#policy), rounds => this.#openTime(rounds), now)
+    this.holds.failed(path, longestRun(this.window.total, this.#policy), this.#openTime, now)
   }
 
   /** Refuses all calls until `restore()`. */
@@ -194,10 +189,7 @@ export class Circuit implements Runs {
     this.observer?.changed()
   }
 
-  #openTime(rounds: number): number {
-    const { openTime, maxOpenTime } = this.#policy
-    return Math.min(maxOpenTime, openTime * 2 ** Math.min(rounds, 40)) * (1 - JITTER * this.#env.random())
-  }
+  readonly #openTime = (rounds: number): number => openTime(this.#policy, rounds, this.#env.random)
 
   #demanded(now: number): boolean {
     return this.#refused * this.#policy.probeShare >= 1 && now - this.#lastProbeAt >= PROBE_SPACING

@@ -592,7 +592,7 @@ suite('by hand', () => {
   test('an open circuit is closed, and a hold lifted', () => {
     const bench = benchOf()
     trip(bench)
-    bench.circuit.hold(5_000, bench.now)
+    bench.circuit.holds.begin(5_000, bench.now)
     bench.circuit.restore()
     equal(bench.changes.at(-1), 'open > closed: restored by hand')
     equal(bench.pass(), true)
@@ -617,7 +617,7 @@ suite('by hand', () => {
 suite('a hold', () => {
   test('refuses calls for so long, and says why and until when', () => {
     const bench = benchOf()
-    bench.circuit.hold(2_000, bench.now)
+    bench.circuit.holds.begin(2_000, bench.now)
     deepEqual([bench.state, bench.admit(), bench.circuit.opensIn(bench.now), bench.circuit.busy], ['closed', 0, 2_000, true])
     equal(bench.circuit.why(bench.now), 'the upstream asked to wait (Retry-After)')
     bench.wait(1_999)
@@ -630,29 +630,31 @@ suite('a hold', () => {
   test('ends when as many calls as close a circuit come back well meanwhile: it asked for less, not for nothing', () => {
     const bench = benchOf({ probes: 3 })
     const inFlight = Array.from({ length: 5 }, () => bench.admit())
-    bench.circuit.hold(2_000, bench.now)
+    bench.circuit.holds.begin(2_000, bench.now)
     for (const verdict of ['healthy', 'throttled', 'healthy'] as const) bench.settle(inFlight.pop()!, verdict)
-    bench.circuit.hold(2_000, bench.now)
+    bench.circuit.holds.begin(2_000, bench.now)
     equal(bench.admit(), 0)
     bench.settle(inFlight.pop()!, 'healthy')
     ok(bench.admit() > 0)
-    bench.circuit.hold(2_000, bench.now)
+    bench.circuit.holds.begin(2_000, bench.now)
     bench.settle(inFlight.pop()!, 'healthy')
     equal(bench.admit(), 0, 'each hold counts anew')
   })
 
   test('is bounded, and not shortened by a shorter one', () => {
     const bench = benchOf({ maxHold: 3_000 })
-    bench.circuit.hold(86_400_000, bench.now)
-    equal(bench.circuit.opensIn(bench.now), 3_000)
-    bench.circuit.hold(0, bench.now)
+    for (const ms of [86_400_000, 0]) {
+      bench.circuit.holdPath('/orders', ms, bench.now)
+      equal(bench.circuit.holds.pathLeft('/orders', bench.now), 3_000)
+    }
+    for (const ms of Array<number>(100).fill(86_400_000)) bench.circuit.holdPath('/orders', ms, bench.now)
     equal(bench.circuit.opensIn(bench.now), 3_000)
   })
 
   test('keeps an open circuit from probing, by time or by demand', () => {
     const bench = benchOf()
     trip(bench)
-    bench.circuit.hold(5_000, bench.now)
+    bench.circuit.holds.begin(5_000, bench.now)
     for (let n = 0; n < 10_000; n++) bench.circuit.refuse()
     bench.wait(4_999)
     deepEqual([bench.admit(), bench.circuit.opensIn(bench.now)], [0, 1])
@@ -665,7 +667,7 @@ suite('a hold', () => {
     trip(bench)
     bench.wait(1_000)
     bench.pass()
-    bench.circuit.hold(700, bench.now)
+    bench.circuit.holds.begin(700, bench.now)
     deepEqual([bench.state, bench.admit(), bench.circuit.opensIn(bench.now)], ['half-open', 0, 700])
     bench.wait(700)
     ok(bench.admit() < 0)

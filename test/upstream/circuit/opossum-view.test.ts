@@ -78,6 +78,21 @@ suite('a view of a circuit', () => {
     deepEqual(events, [['fire', []], ['success', { status: 204 }, 20]])
   })
 
+  test('gives the time of the whole attempt where the upstream\'s share of it is unknown', async () => {
+    const { env, inner, call, events, endpoint } = setup()
+    const send = breaker(env)(interruptible(inner.send))
+    const made = call(true)
+    equal(made.endpoint, endpoint)
+    const sent = send(made)
+    const { reply, end } = streaming()
+    ;(await inner.next()).reply(reply)
+    await sent
+    equal(made.headersLatency, undefined)
+    await env.clock.advance(30)
+    end()
+    deepEqual(events.at(-1), ['success', { status: 200 }, 30])
+  })
+
   test('emits failure for what speaks against the endpoint', async () => {
     const { end, events, names } = setup()
     await end(refused)
