@@ -166,8 +166,20 @@ suite('a dead upstream', () => {
     ok(seen.error instanceof CircuitOpenError)
   })
 
-  test('with retries is cut off after the first attempts of five calls, as the retries of one are no more evidence', async () => {
+  test('with retries is cut off within the first two calls', async () => {
     const made = dead()
+    const first = outcome(made.upstream.call())
+    const second = outcome(made.upstream.call())
+    await made.clock.advance(5_000)
+    deepEqual([made.upstream.circuit.state, made.attempts], ['open', 5])
+    ok(first.error instanceof ConnectionError && second.error instanceof ConnectionError, 'the last real error')
+    ok([first, second].some(({ error }) => (error as UpstreamError).stopped === 'circuit open'))
+    assertQuiet(made)
+  })
+
+  test('with retries, of one route beside a healthy one, counts once for each call', async () => {
+    const made = dead()
+    made.upstream.circuit.routes.healthy('/other')
     const four = Array.from({ length: 4 }, () => outcome(made.upstream.call()))
     await made.clock.advance(5_000)
     deepEqual([made.upstream.circuit.state, made.attempts], ['closed', 20])

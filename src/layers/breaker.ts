@@ -3,6 +3,7 @@ import type { Env } from '../clock.ts'
 import { UpstreamError } from '../outcome/errors.ts'
 import type { Layer } from '../call/layer.ts'
 import type { BreakerPolicy } from '../options/options.ts'
+import type { Circuit } from '../upstream/circuit/circuit.ts'
 import { endpointOf } from '../upstream/of-call.ts'
 import type { Reply } from '../outcome/reply.ts'
 import { onEnd, latencyOf, rejected, type Ended } from '../call/completion.ts'
@@ -27,11 +28,12 @@ export const breaker = (env: Env): Layer => next => {
     }
     // A latency that includes a stall of this process says nothing about the endpoint.
     const latency = env.clock.stalledAt >= call.attemptAt ? undefined : latencyOf(call, reply, now)
-    circuit.settle(call.admission, repeats(call, verdict) ? 'none' : verdict, latency, now)
-    const { path } = call.trace
-    if (verdict === 'healthy') circuit.holds.servedPath(path, policy.probes, now)
-    else if (verdict === 'gateway') circuit.pathFailed(path, now)
-    if (reply?.retryAfter !== undefined && holds(reply, policy)) circuit.holdPath(path, reply.retryAfter, now)
+    circuit.settle(call.admission, repeats(call, circuit, verdict) ? 'none' : verdict, latency, now)
+    if (verdict === 'healthy') {
+      circuit.routes.healthy(call.target)
+      if (circuit.holds.hasPaths) circuit.holds.servedPath(call.trace.path, policy.probes, now)
+    }
+    if (reply?.retryAfter !== undefined && holds(reply, policy)) circuit.holdPath(call.trace.path, reply.retryAfter, now)
   }
   // A probe must end in time: if its streamed body is still arriving then, the reply so far is its outcome.
   const sendStreamedProbe = (call: Call, policy: BreakerPolicy): Promise<Reply> => {
@@ -53,8 +55,7 @@ export const breaker = (env: Env): Layer => next => {
     const { circuit } = endpoint
     const policy = call.policy.breaker
     if (circuit === undefined || policy === false) return next(call)
-    const { path } = call.trace
-    const held = circuit.holds.pathLeft(path, call.at)
+    const held = circuit.holds.hasPaths ? circuit.holds.pathLeft(call.trace.path, call.at) : 0
     if (held > 0) return rejected(endpoint.refusePath(call.trace, held, call.at))
     const admission = circuit.admit(call.at)
     if (admission === 0) return rejected(endpoint.refuse(call.trace, call.at))
@@ -67,13 +68,14 @@ export const breaker = (env: Env): Layer => next => {
 }
 
 /**
- * Whether a failure is one that this call has told of this endpoint before: the retries of one call are one piece of evidence, or
- * one bad route would open the circuit of all. A probe counts each time.
+ * Whether a failure is no new evidence, because an attempt of the same call has failed at this endpoint before. The retries of
+ * one call are one piece of evidence, or one bad route would open the circuit of all. Where no other route is known to be
+ * healthy, they do count: they are what shows an outage to a client with few calls. A probe counts each time.
  */
-function repeats(call: Call, verdict: Verdict): boolean {
+function repeats(call: Call, circuit: Circuit, verdict: Verdict): boolean {
   if (!failed(verdict) || call.admission < 0) return false
   const endpoint = endpointOf(call)
-  if (call.blamed?.includes(endpoint) === true) return true
+  if (call.blamed?.includes(endpoint) === true) return circuit.routes.isOtherHealthy(call.target)
   call.blamed ??= []
   call.blamed.push(endpoint)
   return false

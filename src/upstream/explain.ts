@@ -52,9 +52,10 @@ const percent = (ratio: number): string => `${Math.round(ratio * 100)} %`
 
 function stateOf({ endpoints, limit, budget, stale }: UpstreamSnapshot): string[] {
   return [
-    ...endpoints.map(({ origin, circuit, why, probeIn, calls, failureRate }) =>
+    ...endpoints.map(({ origin, circuit, why, probeIn, heldPaths, calls, failureRate }) =>
       `  ${origin}: circuit ${circuit} (${why}), ${percent(failureRate)} of ${calls} calls in the window failed`
-      + (probeIn === undefined ? '' : `, next probe in ${Math.ceil(probeIn)} ms at the latest`)),
+      + (probeIn === undefined ? '' : `, next probe in ${Math.ceil(probeIn)} ms at the latest`)
+      + (heldPaths === 0 ? '' : `, ${heldPaths} ${heldPaths === 1 ? 'path' : 'paths'} held`)),
     (limit.max === Infinity ? '  no limit; ' : `  limit: ${limit.inFlight} of ${limit.max} permits taken, ${limit.queued} waiting; `)
     + `budget: ${Math.floor(budget.tokens)} of ${budget.capacity} tokens`,
     ...(stale.entries === 0 ? [] : [`  ${stale.entries} last good ${stale.entries === 1 ? 'reply' : 'replies'} kept, ${stale.bytes} bytes`]),

@@ -11,6 +11,8 @@ export interface EndpointSnapshot {
   readonly why: string
   /** Time until a probe may be made, in ms; undefined when the circuit is closed or the time is unknown. */
   readonly probeIn: number | undefined
+  /** Paths whose calls are refused on their own, because of failures or a Retry-After of theirs. */
+  readonly heldPaths: number
   /** Settled calls in the window. */
   readonly calls: number
   /** Share of these calls that failed, 0–1. */
@@ -95,6 +97,7 @@ export function snapshotOf(endpoint: Endpoint, now: number): EndpointSnapshot {
     circuit: circuit?.state ?? 'off',
     why: circuit?.why(now) ?? 'the breaker is disabled',
     probeIn: opensIn > 0 && opensIn < Infinity ? opensIn : undefined,
+    heldPaths: circuit?.holds.pathsHeld(now) ?? 0,
     calls: total,
     failureRate: total === 0 ? 0 : failures / total,
     slowCallRate: total === 0 ? 0 : slow / total,

@@ -46,6 +46,7 @@ const PURE = [
   'http/', 'outcome/verdict.ts', 'outcome/stand-in.ts', 'upstream/limit/', 'upstream/latency/', 'upstream/retry-budget.ts',
   'upstream/circuit/trip.ts', 'upstream/circuit/window.ts', 'upstream/circuit/ramp.ts',
   'upstream/circuit/hold.ts', 'upstream/circuit/holds.ts', 'upstream/circuit/open-time.ts',
+  'upstream/circuit/routes.ts',
   'layers/retry/backoff.ts',
 ]
 /** The types of bodies, one of which is a stream. */

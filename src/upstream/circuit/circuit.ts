@@ -6,6 +6,7 @@ import { Holds } from './holds.ts'
 import type { CircuitObserver } from './observer.ts'
 import { openTime } from './open-time.ts'
 import { Ramp } from './ramp.ts'
+import { Routes } from './routes.ts'
 import { longestRun, trip, type Runs } from './trip.ts'
 import { Window } from './window.ts'
 
@@ -42,6 +43,7 @@ export class Circuit implements Runs {
   gateway = 0
   readonly window: Window
   readonly holds: Holds = new Holds()
+  readonly routes: Routes = new Routes()
   /** Is notified of what happens to the circuit; undefined until a view of it is asked for. */
   observer: CircuitObserver | undefined = undefined
   #policy: BreakerPolicy
@@ -150,11 +152,6 @@ export class Circuit implements Runs {
     this.holds.beginPath(path, Math.min(ms, this.#policy.maxHold), longestRun(this.window.total, this.#policy), now)
   }
 
-  /** Counts a gateway error of a path, retries included: enough of them in a row hold the path. */
-  pathFailed(path: string, now: number): void {
-    this.holds.failed(path, longestRun(this.window.total, this.#policy), this.#openTime, now)
-  }
-
   /** Refuses all calls until `restore()`. */
   isolate(): void {
     if (this.#isolated) return
@@ -188,8 +185,6 @@ export class Circuit implements Runs {
     this.#onChange(from, to, reason)
     this.observer?.changed()
   }
-
-  readonly #openTime = (rounds: number): number => openTime(this.#policy, rounds, this.#env.random)
 
   #demanded(now: number): boolean {
     return this.#refused * this.#policy.probeShare >= 1 && now - this.#lastProbeAt >= PROBE_SPACING
@@ -232,7 +227,7 @@ export class Circuit implements Runs {
     }
     // A probe that was sent early, on demand, leaves the open time unchanged.
     if (from === 'closed' || now >= this.#probeAt) {
-      this.#probeAt = now + this.#openTime(this.#rounds++)
+      this.#probeAt = now + openTime(this.#policy, this.#rounds++, this.#env.random)
     }
     this.#change(from, 'open', reason)
   }

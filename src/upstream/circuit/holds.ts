@@ -1,30 +1,18 @@
 import { RetryAfterHold } from './hold.ts'
 
-/** The most paths to watch at a time; the one watched longest gives way. */
+/** The most paths to hold at a time; the one held first gives way. */
 const MAX_PATHS = 256
-
-/** What is known of a path that failed. */
-class PathHold extends RetryAfterHold {
-  /** Failed attempts in a row, the retries of a call included. */
-  failures = 0
-  /** Holds for failures since a call of it succeeded. */
-  rounds = 0
-  why = ''
-}
 
 /**
  * The holds of one endpoint: of single paths, and of all its calls.
  *
  * A 503 with Retry-After (RFC 9110 §10.2.3) says that something behind its path is not available. That need not be the whole
- * origin: a gateway answers so for each of its routes. So it holds its own path; it holds all calls once so many outcomes in a row
- * asked to wait that one route does not explain it, and from then on one is enough until a call succeeds.
- *
- * The retries of a call are one piece of evidence about the endpoint, but each is one about its path: a path whose attempts keep
- * failing is held on its own, before the circuit of the endpoint has seen enough calls.
+ * origin: a gateway answers so for each of its routes. So it holds its own path; it holds all calls once so many outcomes in a
+ * row asked to wait that one route does not explain it, and from then on one is enough until a call succeeds.
  */
 export class Holds {
   readonly #all = new RetryAfterHold()
-  #paths: Map<string, PathHold> | undefined
+  #paths: Map<string, RetryAfterHold> | undefined
   /** Outcomes that asked to wait since the last healthy one. */
   #asked = 0
 
@@ -35,9 +23,14 @@ export class Holds {
 
   /** Whether any call is held. */
   isAnyActive(now: number): boolean {
-    if (this.isActive(now)) return true
-    for (const hold of this.#paths?.values() ?? []) if (hold.isActive(now)) return true
-    return false
+    return this.isActive(now) || this.pathsHeld(now) > 0
+  }
+
+  /** How many paths are held on their own. */
+  pathsHeld(now: number): number {
+    let held = 0
+    for (const hold of this.#paths?.values() ?? []) if (hold.isActive(now)) held++
+    return held
   }
 
   /** How long all calls are still held, in ms. */
@@ -45,14 +38,14 @@ export class Holds {
     return this.#all.left(now)
   }
 
+  /** Whether any path was held: what lets all others skip a look. */
+  get hasPaths(): boolean {
+    return this.#paths !== undefined
+  }
+
   /** How long the calls of a path are still held on their own, in ms. */
   pathLeft(path: string, now: number): number {
     return this.#paths?.get(path)?.left(now) ?? 0
-  }
-
-  /** Why a path is held, in words. */
-  whyPath(path: string): string {
-    return this.#paths?.get(path)?.why ?? ''
   }
 
   /** Starts a hold of `ms` for all calls. */
@@ -67,21 +60,13 @@ export class Holds {
       this.begin(ms, now)
       return
     }
-    const hold = this.#watch(path)
-    hold.why = 'the upstream asked to wait for this path (Retry-After)'
+    const paths = this.#paths ??= new Map<string, RetryAfterHold>()
+    const hold = paths.get(path) ?? new RetryAfterHold()
+    // The newest is the last to give way.
+    paths.delete(path)
+    if (paths.size >= MAX_PATHS) paths.delete(paths.keys().next().value as string)
+    paths.set(path, hold)
     hold.begin(ms, now)
-  }
-
-  /**
-   * Counts a failed attempt; `enough` of a path in a row hold it.
-   *
-   * @param openTime - how long to hold, in ms, given how many times that has been without a success.
-   */
-  failed(path: string, enough: number, openTime: (rounds: number) => number, now: number): void {
-    const hold = this.#watch(path)
-    if (hold.isActive(now) || ++hold.failures < enough) return
-    hold.why = 'consecutive failures of this path'
-    hold.begin(openTime(hold.rounds++), now)
   }
 
   /** Counts a call that succeeded; `enough` of them during a hold of all calls end it. */
@@ -92,25 +77,12 @@ export class Holds {
 
   /** Counts a call of a path that succeeded; `enough` of them during the hold of that path end it. */
   servedPath(path: string, enough: number, now: number): void {
-    const hold = this.#paths?.get(path)
-    if (hold === undefined) return
-    hold.failures = hold.rounds = 0
-    hold.served(enough, now)
+    this.#paths?.get(path)?.served(enough, now)
   }
 
   end(): void {
     this.#asked = 0
     this.#all.end()
     this.#paths = undefined
-  }
-
-  #watch(path: string): PathHold {
-    const paths = this.#paths ??= new Map<string, PathHold>()
-    const hold = paths.get(path) ?? new PathHold()
-    // The newest is the last to give way.
-    paths.delete(path)
-    if (paths.size >= MAX_PATHS) paths.delete(paths.keys().next().value as string)
-    paths.set(path, hold)
-    return hold
   }
 }

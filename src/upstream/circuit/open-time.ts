@@ -4,6 +4,6 @@ import type { BreakerPolicy } from '../../options/options.ts'
 /** The share of the open time that chance takes off, so that the clients of an upstream do not probe it at the same moment. */
 const JITTER = 0.2
 
-/** How long a circuit, or a path of it, stays open, in ms: it doubles with each round in which a probe failed, and is jittered. */
+/** How long a circuit, or a path of it, stays open, in ms: it doubles with each failed round, and is jittered. */
 export const openTime = ({ openTime, maxOpenTime }: BreakerPolicy, rounds: number, random: Random): number =>
   Math.min(maxOpenTime, openTime * 2 ** Math.min(rounds, 40)) * (1 - JITTER * random())

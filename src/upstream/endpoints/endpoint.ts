@@ -42,8 +42,8 @@ export class Endpoint {
 
   /** Refuses a call whose path is held. @param left - for how long, in ms. */
   refusePath(trace: Trace, left: number, now: number): CircuitOpenError {
-    trace.mark('refused: path held', now)
-    const error = new CircuitOpenError(trace, this.circuit?.holds.whyPath(trace.path) ?? '', left)
+    trace.mark('refused: Retry-After', now)
+    const error = new CircuitOpenError(trace, 'the upstream asked to wait for this path (Retry-After)', left)
     this.circuit?.observer?.refused(error)
     return error
   }

@@ -56,34 +56,3 @@ suite('the holds of an endpoint', () => {
     equal(holds.isAnyActive(0), false)
   })
 })
-
-suite('a path whose attempts keep failing', () => {
-  const openTime = (rounds: number): number => 1_000 * 2 ** rounds
-  const fail = (holds: Holds, path: string, times: number, now: number): void => {
-    for (let n = 0; n < times; n++) holds.failed(path, ENOUGH, openTime, now)
-  }
-
-  test('is held on its own, twice as long each time, until one of its calls succeeds', () => {
-    const holds = new Holds()
-    fail(holds, '/orders', ENOUGH - 1, 0)
-    equal(holds.pathLeft('/orders', 0), 0)
-    fail(holds, '/orders', 1, 0)
-    deepEqual([holds.pathLeft('/orders', 0), holds.pathLeft('/stock', 0), holds.isActive(0)], [1_000, 0, false])
-    equal(holds.whyPath('/orders'), 'consecutive failures of this path')
-    fail(holds, '/orders', 3, 500)
-    equal(holds.pathLeft('/orders', 500), 500, 'what was in flight extends nothing')
-    fail(holds, '/orders', 1, 1_000)
-    equal(holds.pathLeft('/orders', 1_000), 2_000)
-    holds.servedPath('/orders', 1, 3_000)
-    fail(holds, '/orders', ENOUGH - 1, 3_000)
-    equal(holds.pathLeft('/orders', 3_000), 0)
-    fail(holds, '/orders', 1, 3_000)
-    equal(holds.pathLeft('/orders', 3_000), 1_000)
-  })
-
-  test('is told apart from others', () => {
-    const holds = new Holds()
-    for (const path of ['/a', '/b', '/c', '/d', '/e']) fail(holds, path, ENOUGH - 1, 0)
-    equal(holds.isAnyActive(0), false)
-  })
-})
