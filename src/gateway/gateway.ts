@@ -56,11 +56,11 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
       if (destination === undefined) return false
       upstream = destination.name
       const target = targetOf(req)
-      if (target === undefined) {
+      const path = target === undefined ? undefined : pathFor(target, req, policy)
+      if (path === undefined) {
         problem(res, 'http_request_error', upstream)
         return true
       }
-      const path = pathFor(target, req, policy)
       const headers = headerFor(req, policy, client.policyOf(destination.origin).headers)
       const body = bodyStreamOf(req)
       const context = { req, res, policy, upstream, body }

@@ -79,6 +79,14 @@ suite('a gateway passes requests on', () => {
     equal(seen((await ask(`${gateway.url}/x?y`)).text).url, '/v2/x?y')
   })
 
+  test('but to none that option makes lead outside what it was meant for', async t => {
+    const server = await closing(t, startServer(echo))
+    const gateway = await closing(t, startGateway(server.url, { path: path => path.replace(/^\/static/, '/files/') }))
+    const { heard } = await talk(gateway.port, 'GET /static../secret HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')
+    match(heard, /^HTTP\/1\.1 400 /)
+    equal(server.hits, 0)
+  })
+
   test('and a host in the target chooses nothing', async t => {
     const server = await closing(t, startServer(echo))
     const gateway = await closing(t, startGateway(server.url))
