@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { OptionError } from '../outcome/errors.ts'
 import { forwarded } from './forwarded.ts'
 import type { HeaderFields } from '../http/headers.ts'
-import { endToEnd, type RawFields } from './hop-by-hop.ts'
+import { canonical, endToEnd, type RawFields } from './hop-by-hop.ts'
 import type { GatewayPolicy } from './options.ts'
 
 /** Fields that are not forwarded, as they are set anew for the upstream; Node has already handled `Expect`. */
@@ -49,11 +49,13 @@ export function pathFor(path: string, req: IncomingMessage, policy: GatewayPolic
 }
 
 /**
- * The header for the upstream. undici frames the body: by its length, or in chunks. A client cannot override fields that are set
- * in the upstream's options, as they may be credentials of the service.
+ * The header for the upstream. undici frames the body: by its length, or in chunks. A client can neither override fields
+ * that are set in the upstream's options, as they may be credentials of the service, nor add one that applications take for the
+ * same.
  */
 export function headerFor(req: IncomingMessage, { forwarded: mode, via }: GatewayPolicy, own: HeaderFields = {}): RawFields {
-  const fields = forwarded(endToEnd(req.rawHeaders, new Set([...REPLACED, ...Object.keys(own)])), req, mode)
+  const excluded = new Set([...REPLACED, ...Object.keys(own).map(canonical)])
+  const fields = forwarded(endToEnd(req.rawHeaders, excluded), req, mode)
   const { 'content-length': length, 'transfer-encoding': coding } = req.headers
   if (coding === undefined && length !== undefined) fields.push('content-length', length)
   fields.push('via', `${req.httpVersion} ${via}`)
