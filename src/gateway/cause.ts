@@ -40,6 +40,8 @@ export interface Cause {
   readonly retryAfter: number | undefined
   /** Whether the connection to the client should be closed after the response. */
   readonly closes: boolean
+  /** The methods that are allowed, for a 405. */
+  readonly allow?: string
 }
 
 /** Error types by the code or name of Node's or undici's error. */

@@ -7,6 +7,7 @@ import { bodyStreamOf, hasBody } from './body.ts'
 import { causeBy, causeOf, type ProxyError } from './cause.ts'
 import { gatewayPolicy, type GatewayOptions } from './options.ts'
 import { sendProblem } from './problem.ts'
+import { forwardsLeft, refusalOf } from './refusal.ts'
 import { headerFor, pathFor, targetOf } from './request.ts'
 import { asksForWebSocket, responseOn, UpgradeHandler, type Upgraded } from './upgrade.ts'
 import { chooserOf } from './upstreams.ts'
@@ -55,6 +56,16 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
       const destination = choose(req)
       if (destination === undefined) return false
       upstream = destination.name
+      if (forwardsLeft(req) === 0) {
+        // The gateway is the recipient: there is nothing to say of it (RFC 9110 §7.6.2).
+        res.writeHead(204).end()
+        return true
+      }
+      const refusal = refusalOf(req)
+      if (refusal !== undefined) {
+        sendProblem(res, refusal, upstream, policy.via)
+        return true
+      }
       const target = targetOf(req)
       const path = target === undefined ? undefined : pathFor(target, req, policy)
       if (path === undefined) {

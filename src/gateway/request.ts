@@ -4,6 +4,7 @@ import { forwarded } from './forwarded.ts'
 import type { HeaderFields } from '../http/headers.ts'
 import { canonical, endToEnd, type RawFields } from './hop-by-hop.ts'
 import type { GatewayPolicy } from './options.ts'
+import { forwardsLeft } from './refusal.ts'
 
 /** Fields that are not forwarded, as they are set anew for the upstream; Node has already handled `Expect`. */
 const REPLACED: ReadonlySet<string> = new Set(['host', 'content-length', 'expect'])
@@ -54,10 +55,12 @@ export function pathFor(path: string, req: IncomingMessage, policy: GatewayPolic
  * same.
  */
 export function headerFor(req: IncomingMessage, { forwarded: mode, via }: GatewayPolicy, own: HeaderFields = {}): RawFields {
-  const excluded = new Set([...REPLACED, ...Object.keys(own).map(canonical)])
+  const left = forwardsLeft(req)
+  const excluded = new Set([...REPLACED, ...left === undefined ? [] : ['max-forwards'], ...Object.keys(own).map(canonical)])
   const fields = forwarded(endToEnd(req.rawHeaders, excluded), req, mode)
   const { 'content-length': length, 'transfer-encoding': coding } = req.headers
   if (coding === undefined && length !== undefined) fields.push('content-length', length)
+  if (left !== undefined) fields.push('max-forwards', String(left - 1))
   fields.push('via', `${req.httpVersion} ${via}`)
   return fields
 }
