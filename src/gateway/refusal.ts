@@ -1,11 +1,31 @@
 import type { IncomingMessage } from 'node:http'
 import { causeBy, type Cause } from './cause.ts'
+import { eachField } from './hop-by-hop.ts'
 
 /** Why a gateway does not forward a request; undefined if it does. */
-export function refusalOf({ method }: IncomingMessage): Cause | undefined {
+export function refusalOf(req: IncomingMessage): Cause | undefined {
+  if (!hasOneHost(req)) return { ...causeBy('http_request_error'), closes: true }
   // Its response would show the client the fields that the gateway adds, which may be credentials (RFC 9110 §9.3.8).
-  if (method === 'TRACE') return { ...causeBy('http_request_error'), status: 405, allow: METHODS }
+  if (req.method === 'TRACE') return { ...causeBy('http_request_error'), status: 405, allow: METHODS }
   return undefined
+}
+
+/** A host and a port as RFC 3986 §3.2 has them. */
+const HOST = /^(?:(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*|\[[\da-f:.]+\])(?::\d*)?$/i
+
+/**
+ * Whether a request names one valid host at most: with two, servers on the way would choose different ones (RFC 9112 §3.2). Node
+ * checks that it names one at all.
+ */
+function hasOneHost({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  let isValid = true
+  eachField(rawHeaders, (name, value) => {
+    if (name !== 'host') return
+    hosts++
+    isValid &&= HOST.test(value)
+  })
+  return hosts <= 1 && isValid
 }
 
 /** What a gateway forwards, apart from extensions. */

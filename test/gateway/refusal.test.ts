@@ -16,6 +16,20 @@ suite('a gateway', () => {
     equal(server.hits, 0)
   })
 
+  test('refuses more than one host, and one that is none: servers on the way would choose different ones', async t => {
+    const server = await closing(t, startServer(echo))
+    const gateway = await closing(t, startGateway(server.url))
+    const told = async (...hosts: string[]): Promise<string> => {
+      const fields = hosts.map(host => `host: ${host}\r\n`).join('')
+      const { heard } = await talk(gateway.port, `GET / HTTP/1.1\r\n${fields}connection: close\r\n\r\n`)
+      return heard.slice(9, 12)
+    }
+    for (const hosts of [['a', 'b'], ['a', 'a'], ['a', '']]) equal(await told(...hosts), '400', hosts.join(' and '))
+    for (const host of ['a, b', 'u@a', 'a/b', 'a:b', 'a b', '[a', 'é', '%zz']) equal(await told(host), '400', host)
+    equal(server.hits, 0)
+    for (const host of ['a', 'a.example:80', 'a_b', '[::1]:80', '127.0.0.1', '%41', '']) equal(await told(host), '200', host)
+  })
+
   test('counts Max-Forwards down for OPTIONS, and is the recipient at 0', async t => {
     const server = await closing(t, startServer(echo))
     const gateway = await closing(t, startGateway(server.url))
