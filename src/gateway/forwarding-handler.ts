@@ -6,6 +6,7 @@ import { causeBy, causeOf, type Cause } from './cause.ts'
 import { TimeoutError } from '../outcome/errors.ts'
 import type { GatewayPolicy } from './options.ts'
 import { sendProblem } from './problem.ts'
+import { isChunkedAtMost } from './refusal.ts'
 import { headerOf, trailerOf } from './response.ts'
 
 type Controller = Dispatcher.DispatchController
@@ -48,6 +49,11 @@ export class ForwardingHandler implements Dispatcher.DispatchHandler {
     if (status < 200) {
       // HTTP/1.0 has no interim responses.
       if (status === 103 && req.httpVersion !== '1.0') this.#hint(headers)
+      return
+    }
+    if (!isChunkedAtMost(headers['transfer-encoding'])) {
+      const error = new Error('The upstream used an unsupported transfer coding')
+      this.reject(controller, error, causeBy('http_response_transfer_coding'))
       return
     }
     try {

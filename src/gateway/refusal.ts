@@ -6,6 +6,8 @@ import { eachField } from './hop-by-hop.ts'
 export function refusalOf(req: IncomingMessage): Cause | undefined {
   if (!hasOneHost(req)) return { ...causeBy('http_request_error'), closes: true }
   // Its response would show the client the fields that the gateway adds, which may be credentials (RFC 9110 §9.3.8).
+  // Any other coding would be taken off together with the chunks, but not undone (RFC 9112 §6.1).
+  if (!isChunkedAtMost(req.headers['transfer-encoding'])) return { ...causeBy('http_request_error'), status: 501, closes: true }
   if (req.method === 'TRACE') return { ...causeBy('http_request_error'), status: 405, allow: METHODS }
   return undefined
 }
@@ -27,6 +29,10 @@ function hasOneHost({ rawHeaders }: IncomingMessage): boolean {
   })
   return hosts <= 1 && isValid
 }
+
+/** Whether a message has no transfer coding but chunks, the only one that Node and undici decode. */
+export const isChunkedAtMost = (coding: string | string[] | undefined): boolean =>
+  coding === undefined || String(coding).trim().toLowerCase() === 'chunked'
 
 /** What a gateway forwards, apart from extensions. */
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'

@@ -1,7 +1,9 @@
 import { deepEqual, doesNotMatch, equal, match } from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { closing } from '../support/check.ts'
-import { startGateway, talk } from '../support/gateway-under-test.ts'
+import { ask, startGateway, talk } from '../support/gateway-under-test.ts'
+import { raw, startHostile } from '../support/hostile.ts'
 import { echo, startServer, type Echo } from '../support/server.ts'
 
 suite('a gateway', () => {
@@ -28,6 +30,22 @@ suite('a gateway', () => {
     for (const host of ['a, b', 'u@a', 'a/b', 'a:b', 'a b', '[a', 'é', '%zz']) equal(await told(host), '400', host)
     equal(server.hits, 0)
     for (const host of ['a', 'a.example:80', 'a_b', '[::1]:80', '127.0.0.1', '%41', '']) equal(await told(host), '200', host)
+  })
+
+  test('refuses a transfer coding it can’t undo, in a request and in a response', async t => {
+    const server = await closing(t, startServer(echo))
+    const gateway = await closing(t, startGateway(server.url))
+    const coded = gzipSync('hello').toString('latin1')
+    const chunked = Buffer.from(`transfer-encoding: gzip, chunked\r\n\r\n${coded.length.toString(16)}\r\n${coded}\r\n0\r\n\r\n`, 'latin1')
+    const { heard } = await talk(gateway.port, Buffer.concat([Buffer.from('POST / HTTP/1.1\r\nhost: a\r\n'), chunked]))
+    match(heard, /^HTTP\/1\.1 501 /)
+    equal(server.hits, 0)
+    const hostile = await closing(t, startHostile(raw(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\n'), chunked]))))
+    const before = await closing(t, startGateway(hostile.url))
+    const answer = await ask(before.url)
+    deepEqual([answer.status, answer.headers['proxy-status']],
+      [502, 'breakwater; error=http_response_transfer_coding; next-hop=up'])
+    equal(before.errors.length, 1)
   })
 
   test('counts Max-Forwards down for OPTIONS, and is the recipient at 0', async t => {
