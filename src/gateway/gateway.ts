@@ -9,7 +9,7 @@ import { gatewayPolicy, type GatewayOptions } from './options.ts'
 import { sendProblem } from './problem.ts'
 import { forwardsLeft, refusalOf } from './refusal.ts'
 import { headerFor, pathFor, targetOf } from './request.ts'
-import { asksForWebSocket, responseOn, UpgradeHandler, type Upgraded } from './upgrade.ts'
+import { asksForWebSocket, awaitsTurn, handBack, responseOn, UpgradeHandler, type Upgraded } from './upgrade.ts'
 import { chooserOf } from './upstreams.ts'
 
 /** A reverse proxy on top of a client: a request handler for `node:http`, Express and compatible frameworks. */
@@ -95,6 +95,8 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
     else next()
   }
   const upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    if (awaitsTurn(socket, () => { upgrade(req, socket, head) })) return
+    if (!asksForWebSocket(req) && handBack(req, socket, head)) return
     const res = responseOn(req, socket)
     // Node does not read the body of an upgrade request, but treats it as the first bytes of the new protocol.
     if (hasBody(req)) problem(res, 'http_request_error')
