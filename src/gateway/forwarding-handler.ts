@@ -167,7 +167,8 @@ function flushSoon(res: ServerResponse): void {
   const { socket } = res
   // The socket is corked, not the response: the end of a corked response would overtake its chunks.
   socket?.cork()
-  res.flushHeaders()
+  // Field values are octets (RFC 9110 §5.5): flushHeaders() would encode them as UTF-8.
+  res.write('', 'latin1')
   process.nextTick(() => { socket?.uncork() })
 }
 

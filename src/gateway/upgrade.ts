@@ -100,6 +100,8 @@ export class UpgradeHandler extends ForwardingHandler {
     const { res, policy: { via }, upstream: name } = this.context
     const fields = headerOf(controller, status, headers, { upstream: name, via })
     res.writeHead(status, ['connection', 'Upgrade', 'upgrade', 'websocket', ...fields])
+    // Field values are octets; this is the encoding that flushHeaders() uses, and what is written otherwise are buffers.
+    socket.setDefaultEncoding('latin1')
     res.flushHeaders()
     res.detachSocket(socket as unknown as Socket)
     join(socket, upstream, head)
