@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { isIPv6 } from 'node:net'
+import { hostOf } from './http2.ts'
 import { canonical, eachField, type RawFields } from './hop-by-hop.ts'
 
 /** How the forwarding header fields, which identify the client, are handled. */
@@ -44,7 +45,9 @@ interface RemoteClient {
   readonly proto: 'http' | 'https'
 }
 
-function clientOf({ socket, headers: { host = '' } }: IncomingMessage): RemoteClient {
+function clientOf(req: IncomingMessage): RemoteClient {
+  const { socket } = req
+  const host = hostOf(req) ?? ''
   // Unwraps an IPv4 address on a dual-stack socket, and removes the name of a local interface, which is internal.
   const address = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*/, '')
   return { address, host: HOST.test(host) ? host : undefined, proto: 'encrypted' in socket ? 'https' : 'http' }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { causeBy, type Cause } from './cause.ts'
+import { hostOf } from './http2.ts'
 import { eachField } from './hop-by-hop.ts'
 
 /** Why a gateway does not forward a request; undefined if it does. */
@@ -19,13 +20,15 @@ const HOST = /^(?:(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*|\[[\da-f:.]+\])(?::\d*)?$/
  * Whether a request names one valid host at most: with two, servers on the way would choose different ones (RFC 9112 §3.2). Node
  * checks that it names one at all.
  */
-function hasOneHost({ rawHeaders }: IncomingMessage): boolean {
+function hasOneHost(req: IncomingMessage): boolean {
+  const { rawHeaders } = req
+  const host = hostOf(req)
   let hosts = 0
-  let isValid = true
+  let isValid = host === undefined || HOST.test(host)
   eachField(rawHeaders, (name, value) => {
     if (name !== 'host') return
     hosts++
-    isValid &&= HOST.test(value)
+    isValid &&= HOST.test(value) && value === host
   })
   return hosts <= 1 && isValid
 }

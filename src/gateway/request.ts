@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { OptionError } from '../outcome/errors.ts'
 import { forwarded } from './forwarded.ts'
 import type { HeaderFields } from '../http/headers.ts'
+import { streamOf } from './http2.ts'
 import { canonical, endToEnd, type RawFields } from './hop-by-hop.ts'
 import type { GatewayPolicy } from './options.ts'
 import { forwardsLeft } from './refusal.ts'
@@ -57,9 +58,13 @@ export function pathFor(path: string, req: IncomingMessage, policy: GatewayPolic
 export function headerFor(req: IncomingMessage, { forwarded: mode, via }: GatewayPolicy, own: HeaderFields = {}): RawFields {
   const left = forwardsLeft(req)
   const excluded = new Set([...REPLACED, ...left === undefined ? [] : ['max-forwards'], ...Object.keys(own).map(canonical)])
-  const fields = forwarded(endToEnd(req.rawHeaders, excluded), req, mode)
+  const isHttp2 = streamOf(req) !== undefined
+  const fields = forwarded(endToEnd(req.rawHeaders, isHttp2 ? new Set([...excluded, 'cookie']) : excluded), req, mode)
   const { 'content-length': length, 'transfer-encoding': coding } = req.headers
   if (coding === undefined && length !== undefined) fields.push('content-length', length)
+  // HTTP/2 splits a Cookie to compress it; HTTP/1.1 has one (RFC 9113 §8.2.3).
+  const { cookie } = req.headers
+  if (isHttp2 && cookie !== undefined && !excluded.has('cookie')) fields.push('cookie', cookie)
   if (left !== undefined) fields.push('max-forwards', String(left - 1))
   fields.push('via', `${req.httpVersion} ${via}`)
   return fields
