@@ -1,10 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { OptionError } from '../outcome/errors.ts'
+import { streamOf } from './http2.ts'
 
-/** Whether a request has a body, judged by its framing. */
-export const hasBody = ({ headers }: IncomingMessage): boolean =>
-  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+/** Whether a request has a body, judged by its framing; over HTTP/2 its header ends the stream if it has none. */
+export function hasBody(req: IncomingMessage): boolean {
+  const { headers } = req
+  const stream = streamOf(req)
+  if (stream !== undefined) return !stream.endAfterHeaders
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
 
 /**
  * The body of a request as a separate stream: undici destroys a body it no longer needs, and destroying the request itself would

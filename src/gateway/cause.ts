@@ -20,6 +20,7 @@ export const TITLES = {
   http_response_header_section_size: 'Response header of the upstream is too large',
   http_response_incomplete: 'Incomplete response from the upstream',
   http_response_timeout: 'Timed out waiting for the upstream to respond',
+  http_response_transfer_coding: 'Response of the upstream has an unsupported transfer coding',
   http_upgrade_failed: 'Upstream switched to an unexpected protocol',
   proxy_configuration_error: 'Gateway is not configured for this request',
   proxy_internal_error: 'Internal gateway error',
@@ -40,6 +41,8 @@ export interface Cause {
   readonly retryAfter: number | undefined
   /** Whether the connection to the client should be closed after the response. */
   readonly closes: boolean
+  /** The methods that are allowed, for a 405. */
+  readonly allow?: string
 }
 
 /** Error types by the code or name of Node's or undici's error. */

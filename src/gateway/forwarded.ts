@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isIPv6 } from 'node:net'
-import { eachField, type RawFields } from './hop-by-hop.ts'
+import { hostOf } from './http2.ts'
+import { canonical, eachField, type RawFields } from './hop-by-hop.ts'
 
 /** How the forwarding header fields, which identify the client, are handled. */
 export type Forwarding = 'replace' | 'append' | false
@@ -8,8 +9,8 @@ export type Forwarding = 'replace' | 'append' | false
 /** A host, with or without a port, and nothing else: a Host header must not be able to add elements to a list. */
 const HOST = /^(?:[\w.~%-]+|\[[\da-f:.]+\])(?::\d*)?$/i
 
-/** Whether a field identifies the client; many applications treat `_` in a name like `-`. */
-const isForwarding = (name: string): boolean => /^(?:forwarded|x-real-ip|x-forwarded-.*)$/.test(name.replaceAll('_', '-'))
+/** Whether a field identifies the client. */
+const isForwarding = (name: string): boolean => /^(?:forwarded|x-real-ip|x-forwarded-.*)$/.test(canonical(name))
 
 /**
  * Sets the header fields that identify the client to the upstream: `Forwarded` (RFC 7239), and the more common `X-Forwarded-For`,
@@ -44,7 +45,9 @@ interface RemoteClient {
   readonly proto: 'http' | 'https'
 }
 
-function clientOf({ socket, headers: { host = '' } }: IncomingMessage): RemoteClient {
+function clientOf(req: IncomingMessage): RemoteClient {
+  const { socket } = req
+  const host = hostOf(req) ?? ''
   // Unwraps an IPv4 address on a dual-stack socket, and removes the name of a local interface, which is internal.
   const address = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*/, '')
   return { address, host: HOST.test(host) ? host : undefined, proto: 'encrypted' in socket ? 'https' : 'http' }

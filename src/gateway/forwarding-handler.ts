@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from '../transport/undici.ts'
 import { causeBy, causeOf, type Cause } from './cause.ts'
 import { TimeoutError } from '../outcome/errors.ts'
+import { resetStream, streamOf } from './http2.ts'
 import type { GatewayPolicy } from './options.ts'
 import { sendProblem } from './problem.ts'
+import { isChunkedAtMost } from './refusal.ts'
 import { headerOf, trailerOf } from './response.ts'
 
 type Controller = Dispatcher.DispatchController
@@ -28,7 +31,7 @@ export class ForwardingHandler implements Dispatcher.DispatchHandler {
   /** Whether the upstream has been released, so that nothing it sends counts any more. */
   #isOver = false
   /** The client's connection, while the gateway waits for the client to read. */
-  #awaited: Socket | null = null
+  #awaited: Socket | ServerHttp2Stream | null = null
   /** The timeout this connection had before. */
   #socketTimeout = 0
 
@@ -39,7 +42,7 @@ export class ForwardingHandler implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Controller): void {
     const { res } = this.context
     this.#controller = controller
-    if (res.destroyed) this.#onClose()
+    if (isGone(res)) this.#onClose()
     else res.once('close', this.#onClose).on('drain', this.#onDrain)
   }
 
@@ -48,6 +51,11 @@ export class ForwardingHandler implements Dispatcher.DispatchHandler {
     if (status < 200) {
       // HTTP/1.0 has no interim responses.
       if (status === 103 && req.httpVersion !== '1.0') this.#hint(headers)
+      return
+    }
+    if (!isChunkedAtMost(headers['transfer-encoding'])) {
+      const error = new Error('The upstream used an unsupported transfer coding')
+      this.reject(controller, error, causeBy('http_response_transfer_coding'))
       return
     }
     try {
@@ -61,7 +69,7 @@ export class ForwardingHandler implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Controller, chunk: Buffer): void {
     const { res } = this.context
-    if (this.#isOver || res.destroyed || res.write(chunk) || controller.paused) return
+    if (this.#isOver || isGone(res) || res.write(chunk) || controller.paused) return
     controller.pause()
     this.#await()
   }
@@ -70,7 +78,7 @@ export class ForwardingHandler implements Dispatcher.DispatchHandler {
     if (this.#isOver) return
     const { res } = this.context
     const pairs = trailerOf(controller, trailers)
-    if (pairs.length > 0) res.addTrailers(pairs)
+    if (pairs.length > 0) res.addTrailers(streamOf(res) === undefined ? pairs : byName(pairs))
     res.end()
     this.over()
     // The upstream is finished; what the client has not read yet is buffered in memory.
@@ -81,10 +89,10 @@ export class ForwardingHandler implements Dispatcher.DispatchHandler {
     if (this.#isOver) return
     const { res, req, policy, upstream } = this.context
     this.over()
-    if (res.destroyed || req.errored !== null) return
+    if (isGone(res) || req.errored !== null) return
     // A client that reads nothing of its response is treated as one that has gone away.
     if (res.headersSent && error instanceof TimeoutError && error.phase === 'caller') {
-      res.destroy()
+      destroy(res)
       return
     }
     if (res.headersSent) cutOff(res)
@@ -123,19 +131,21 @@ export class ForwardingHandler implements Dispatcher.DispatchHandler {
   /** Ends both connections: a client that does not read must not hold a permit for ever. */
   readonly #onTimeout = (): void => {
     this.#onClose()
-    this.context.res.destroy()
+    destroy(this.context.res)
   }
 
   /** Waits for the client to read, at most for `clientTimeout`. */
 
   readonly #await = (): void => {
-    const { res, res: { socket }, policy: { clientTimeout } } = this.context
+    const { res, policy: { clientTimeout } } = this.context
     this.#stopAwaiting()
+    // Over HTTP/2 one connection has many responses, and only the stream waits.
+    const socket = streamOf(res) ?? res.socket
     this.#awaited = socket
     // A pipelined response has no socket until it is its turn.
     if (socket === null) res.off('socket', this.#await).once('socket', this.#await)
     else {
-      this.#socketTimeout = socket.timeout ?? 0
+      this.#socketTimeout = (socket as { timeout?: number }).timeout ?? 0
       socket.once('timeout', this.#onTimeout).setTimeout(clientTimeout)
     }
   }
@@ -159,9 +169,14 @@ export class ForwardingHandler implements Dispatcher.DispatchHandler {
 /** Sends the header without waiting for the body, together with what is there already. */
 function flushSoon(res: ServerResponse): void {
   const { socket } = res
+  if (streamOf(res) !== undefined) {
+    res.flushHeaders()
+    return
+  }
   // The socket is corked, not the response: the end of a corked response would overtake its chunks.
   socket?.cork()
-  res.flushHeaders()
+  // Field values are octets (RFC 9110 §5.5): flushHeaders() would encode them as UTF-8.
+  res.write('', 'latin1')
   process.nextTick(() => { socket?.uncork() })
 }
 
@@ -171,7 +186,27 @@ function flushSoon(res: ServerResponse): void {
  */
 function cutOff(res: ServerResponse): void {
   const { socket } = res
+  if (streamOf(res) !== undefined) {
+    destroy(res)
+    return
+  }
   if (socket !== null && !res.chunkedEncoding && !('encrypted' in socket) && socket.remoteAddress !== undefined) {
     socket.resetAndDestroy()
   } else res.destroy()
+}
+
+const isGone = (res: ServerResponse): boolean => streamOf(res)?.destroyed ?? res.destroyed
+
+/** Ends a response at once, in a way that shows that it is incomplete. */
+function destroy(res: ServerResponse): void {
+  const stream = streamOf(res)
+  if (stream === undefined) res.destroy()
+  else resetStream(stream)
+}
+
+/** Trailers for a response over HTTP/2, where Node takes no pairs; a name that is repeated becomes a list. */
+const byName = (pairs: readonly (readonly [string, string])[]): Record<string, string> => {
+  const trailers: Record<string, string> = {}
+  for (const [name, value] of pairs) trailers[name] = trailers[name] === undefined ? value : `${trailers[name]}, ${value}`
+  return trailers
 }

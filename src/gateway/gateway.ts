@@ -7,8 +7,9 @@ import { bodyStreamOf, hasBody } from './body.ts'
 import { causeBy, causeOf, type ProxyError } from './cause.ts'
 import { gatewayPolicy, type GatewayOptions } from './options.ts'
 import { sendProblem } from './problem.ts'
+import { forwardsLeft, refusalOf } from './refusal.ts'
 import { headerFor, pathFor, targetOf } from './request.ts'
-import { asksForWebSocket, responseOn, UpgradeHandler, type Upgraded } from './upgrade.ts'
+import { asksForWebSocket, awaitsTurn, handBack, responseOn, UpgradeHandler, type Upgraded } from './upgrade.ts'
 import { chooserOf } from './upstreams.ts'
 
 /** A reverse proxy on top of a client: a request handler for `node:http`, Express and compatible frameworks. */
@@ -55,12 +56,22 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
       const destination = choose(req)
       if (destination === undefined) return false
       upstream = destination.name
+      if (forwardsLeft(req) === 0) {
+        // The gateway is the recipient: there is nothing to say of it (RFC 9110 §7.6.2).
+        res.writeHead(204).end()
+        return true
+      }
+      const refusal = refusalOf(req)
+      if (refusal !== undefined) {
+        sendProblem(res, refusal, upstream, policy.via)
+        return true
+      }
       const target = targetOf(req)
-      if (target === undefined) {
+      const path = target === undefined ? undefined : pathFor(target, req, policy)
+      if (path === undefined) {
         problem(res, 'http_request_error', upstream)
         return true
       }
-      const path = pathFor(target, req, policy)
       const headers = headerFor(req, policy, client.policyOf(destination.origin).headers)
       const body = bodyStreamOf(req)
       const context = { req, res, policy, upstream, body }
@@ -84,6 +95,8 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
     else next()
   }
   const upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    if (awaitsTurn(socket, () => { upgrade(req, socket, head) })) return
+    if (!asksForWebSocket(req) && handBack(req, socket, head)) return
     const res = responseOn(req, socket)
     // Node does not read the body of an upgrade request, but treats it as the first bytes of the new protocol.
     if (hasBody(req)) problem(res, 'http_request_error')

@@ -12,8 +12,14 @@ export function eachField(fields: readonly string[], visit: (name: string, value
 }
 
 /**
- * The fields to forward: without hop-by-hop fields, those listed in `Connection`, those in `excluded`, and those with an invalid
- * name.
+ * The name of a field in the form in which applications compare it: CGI, WSGI, Rack and PHP make the same variable of `x-role`
+ * and `x_role` (RFC 3875 §4.1.18), and some of any other character that is neither a letter nor a digit.
+ */
+export const canonical = (name: string): string => name.toLowerCase().replaceAll(/[^a-z\d]/g, '-')
+
+/**
+ * The fields to forward: without hop-by-hop fields, those listed in `Connection`, those whose canonical name is in `excluded`,
+ * and those with an invalid name.
  */
 export function endToEnd(fields: readonly string[], excluded: ReadonlySet<string>): RawFields {
   const listed = new Set<string>()
@@ -22,7 +28,7 @@ export function endToEnd(fields: readonly string[], excluded: ReadonlySet<string
   })
   const kept: RawFields = []
   eachField(fields, (name, value, original) => {
-    if (HOP_BY_HOP.has(name) || listed.has(name) || excluded.has(name) || !TOKEN.test(name)) return
+    if (HOP_BY_HOP.has(name) || listed.has(name) || excluded.has(canonical(name)) || !TOKEN.test(name)) return
     kept.push(original, value)
   })
   return kept

@@ -10,13 +10,14 @@ const REGISTRY = 'https://www.iana.org/assignments/http-proxy-status#'
  * its address or the message of the error.
  */
 export function sendProblem(res: ServerResponse, cause: Cause, upstream: string | undefined, via: string): void {
-  const { status, error, code, retryAfter, closes } = cause
+  const { status, error, code, retryAfter, closes, allow } = cause
   const title = TITLES[error]
   const body = JSON.stringify({ type: REGISTRY + error, title, status, upstream, code, retryAfter })
   res.writeHead(status, [
     'content-type', 'application/problem+json', 'content-length', String(Buffer.byteLength(body)), 'cache-control', 'no-store',
     'proxy-status', proxyStatus(via, { upstream, error, details: code }),
     ...(retryAfter === undefined ? [] : ['retry-after', String(retryAfter)]),
+    ...(allow === undefined ? [] : ['allow', allow]),
     ...(closes ? ['connection', 'close'] : []),
   ])
   res.end(body)

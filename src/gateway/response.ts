@@ -5,7 +5,6 @@ import { proxyStatus } from './proxy-status.ts'
 type Handler = Required<Dispatcher.DispatchHandler>
 type Controller = Dispatcher.DispatchController
 
-const NO_FIELDS: ReadonlySet<string> = new Set()
 const LENGTH: ReadonlySet<string> = new Set(['content-length'])
 /** Fields that are not allowed in a trailer: they come too late there, or affect how the message is read (RFC 9110 §6.5.1). */
 const NOT_IN_TRAILER: ReadonlySet<string> = new Set([
@@ -29,7 +28,12 @@ export interface Sender {
 export function headerOf(
   { rawHeaders }: Controller, status: number, headers: Parameters<Handler['onResponseStart']>[2], { upstream, via }: Sender,
 ): RawFields {
-  const fields = endToEnd(rawFieldsOf(rawHeaders, headers), status === 204 ? LENGTH : NO_FIELDS)
+  const received = rawFieldsOf(rawHeaders, headers)
+  const fields = endToEnd(received, LENGTH)
+  // Comes last: Node encodes a Content-Disposition behind it once more, and rejects what that makes of some (nodejs/node#58240).
+  eachField(received, (name, value, original) => {
+    if (name === 'content-length' && status !== 204) fields.push(original, value)
+  })
   // undici nearly always speaks HTTP/1.1 to upstreams, and does not report when it does not.
   fields.push('via', `1.1 ${via}`)
   if (status >= 500) fields.push('proxy-status', proxyStatus(via, { upstream, receivedStatus: status }))

@@ -1,9 +1,11 @@
-import { ServerResponse, type IncomingMessage } from 'node:http'
+import { Server as HttpServer, ServerResponse, type IncomingMessage } from 'node:http'
+import { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { pipeline, type Duplex } from 'node:stream'
 import type { Dispatcher } from '../transport/undici.ts'
 import { ForwardingHandler, type RequestContext } from './forwarding-handler.ts'
 import { causeBy } from './cause.ts'
+import { eachField } from './hop-by-hop.ts'
 import { headerOf } from './response.ts'
 
 type Controller = Dispatcher.DispatchController
@@ -24,6 +26,44 @@ export interface Upgraded {
  */
 export const asksForWebSocket = ({ method, headers: { upgrade = '' } }: IncomingMessage): boolean =>
   method === 'GET' && upgrade.split(',').some(protocol => protocol.trim().toLowerCase() === 'websocket')
+
+/**
+ * Whether responses to earlier requests on a connection are still due; if so, calls a function after the one that is being sent,
+ * but not if the connection has closed by then. Node emits \`upgrade\` without waiting for them.
+ */
+export function awaitsTurn(socket: Duplex, next: () => void): boolean {
+  // Node's own mark; there is no public one. A response on a socket that has this mark cannot be assigned to it.
+  const { _httpMessage: due } = socket as { _httpMessage?: ServerResponse | null }
+  if (due === undefined || due === null) return false
+  // An error is followed by `close`.
+  const ignore = (): void => {}
+  socket.on('error', ignore)
+  due.once('close', () => {
+    socket.off('error', ignore)
+    if (!socket.destroyed && socket.writable) next()
+  })
+  return true
+}
+
+/**
+ * Hands a connection back to its server, with the request as if it had not asked for an upgrade: only the server can read the
+ * body, and the requests after it.
+ * @returns false if the server is unknown.
+ */
+export function handBack(req: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+  const { server } = socket as { server?: unknown }
+  if (!(server instanceof HttpServer || server instanceof HttpsServer)) return false
+  const lines = [`${req.method} ${req.url} HTTP/${req.httpVersion}`]
+  eachField(req.rawHeaders, (name, value, original) => { if (name !== 'upgrade') lines.push(`${original}: ${value}`) })
+  // Only a lenient parser lets these through; written out again they would begin another field.
+  if (lines.some(line => /[\r\n]/.test(line))) return false
+  // The server may have set the time limit of an idle connection.
+  if ('setTimeout' in socket) (socket as Socket).setTimeout(server.timeout)
+  if (head.length > 0) socket.unshift(head)
+  socket.unshift(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'))
+  server.emit(server instanceof HttpsServer ? 'secureConnection' : 'connection', socket)
+  return true
+}
 
 /** A response on a connection that Node has handed over; the connection closes after it. */
 export function responseOn(req: IncomingMessage, socket: Duplex): ServerResponse {
@@ -60,6 +100,8 @@ export class UpgradeHandler extends ForwardingHandler {
     const { res, policy: { via }, upstream: name } = this.context
     const fields = headerOf(controller, status, headers, { upstream: name, via })
     res.writeHead(status, ['connection', 'Upgrade', 'upgrade', 'websocket', ...fields])
+    // Field values are octets; this is the encoding that flushHeaders() uses, and what is written otherwise are buffers.
+    socket.setDefaultEncoding('latin1')
     res.flushHeaders()
     res.detachSocket(socket as unknown as Socket)
     join(socket, upstream, head)

@@ -17,11 +17,12 @@ export class Connections {
   requests = 0
   /** Requests answered since `drain()`. */
   answered = 0
+  /** Requests lost since `drain()`, because a response before them on their connection was the last. */
+  lost = 0
   /** Connections without a request in flight that were closed by `endIdle()`. */
   ended = 0
   readonly #servers: readonly HttpServer[]
-  /** Connections and the requests in flight on each. */
-  readonly #open = new Map<Socket, Set<ServerResponse>>()
+  readonly #open = new Map<Socket, Connection>()
   /** TCP connections below TLS. If `#open` is empty, all of these are still in their handshake. */
   readonly #raw = new Set<Socket>()
   #draining = false
@@ -47,7 +48,7 @@ export class Connections {
   /** From now on responses have `Connection: close`, including those in flight whose header has not been sent. */
   drain(): void {
     this.#draining = true
-    for (const responses of this.#open.values()) for (const response of responses) closeAfter(response)
+    for (const connection of this.#open.values()) announceClose(connection, [...connection.responses].at(-1))
   }
 
   /** Accepts no more connections, and closes idle ones. */
@@ -60,7 +61,7 @@ export class Connections {
   /** Closes the connections without a request in flight, now and from now on. */
   endIdle(): void {
     this.#endsIdle = true
-    for (const [socket, responses] of this.#open) {
+    for (const [socket, { responses }] of this.#open) {
       if (responses.size > 0) continue
       this.ended++
       socket.destroy()
@@ -98,21 +99,28 @@ export class Connections {
   }
 
   readonly #onConnection = (socket: Socket): void => {
-    this.#open.set(socket, new Set())
+    // A connection may be handed back to its server, as by the gateway when it declines an upgrade.
+    if (this.#open.has(socket)) return
+    const connection: Connection = { responses: new Set(), last: undefined }
+    this.#open.set(socket, connection)
     socket.once('close', () => {
       // Node does not emit `close` on pipelined responses that were still waiting for their turn.
-      this.requests -= this.#open.get(socket)?.size ?? 0
+      const { size } = connection.responses
+      this.requests -= size
+      // The server ended the connection, not the client: Node sends no response after one that announced the close.
+      if (this.#draining && socket.writableEnded && !socket.readableEnded) this.lost += size
       this.#open.delete(socket)
       this.#checkClosed()
     })
   }
 
   readonly #onRequest = ({ socket }: IncomingMessage, response: ServerResponse): void => {
-    const responses = this.#open.get(socket)
-    if (responses === undefined) return
+    const connection = this.#open.get(socket)
+    if (connection === undefined) return
+    const { responses } = connection
     responses.add(response)
     this.requests++
-    if (this.#draining) closeAfter(response)
+    if (this.#draining) announceClose(connection, response)
     response.once('close', () => {
       if (!responses.delete(response) || !this.#open.has(socket)) return
       this.requests--
@@ -134,6 +142,18 @@ export class Connections {
   }
 }
 
-function closeAfter(response: ServerResponse): void {
-  if (!response.headersSent) response.setHeader('connection', 'close')
+/** An open connection. */
+interface Connection {
+  /** The responses to its requests in flight, in their order. */
+  readonly responses: Set<ServerResponse>
+  /** The response that announces the close. */
+  last: ServerResponse | undefined
+}
+
+/** Has the newest response announce the close, and no earlier one: Node would send no response after it. */
+function announceClose(connection: Connection, response: ServerResponse | undefined): void {
+  if (response === undefined || response.headersSent) return
+  if (connection.last?.headersSent === false) connection.last.removeHeader('connection')
+  response.setHeader('connection', 'close')
+  connection.last = response
 }

@@ -79,7 +79,7 @@ export class Run {
     await this.#drain(grace)
     if (!this.#isCut) await this.#stop()
     if (!this.#isCut) await this.#close()
-    const lost = this.#isCut ? this.#end() : 0
+    const cut = this.#isCut ? this.#end() : 0
     const { cleanup } = this.#hooks
     if (cleanup !== undefined) {
       this.#step('cleanup')
@@ -87,10 +87,10 @@ export class Run {
     }
     this.#step('done')
     for (const timer of this.#timers) timer.cancel()
-    const { answered, ended } = this.#connections
+    const { answered, ended, lost } = this.#connections
     const errors = this.#errors
-    const clean = !this.#isCut && errors.length === 0
-    this.#resolveFinished({ reason: this.#reason, clean, duration: this.#elapsed, answered, cut: lost, ended, errors })
+    const clean = !this.#isCut && lost === 0 && errors.length === 0
+    this.#resolveFinished({ reason: this.#reason, clean, duration: this.#elapsed, answered, cut: cut + lost, ended, errors })
   }
 
   #drain(grace: number): Promise<void> {

@@ -34,7 +34,7 @@ export interface ShutdownReport {
   readonly duration: number
   /** Requests answered since it started. */
   readonly answered: number
-  /** Requests cut off because they were not answered in time. */
+  /** Requests cut off because they were not answered in time, or sent behind one whose response announced the close. */
   readonly cut: number
   /** Connections closed that had no request in flight: upgraded ones, and those that never sent a request. */
   readonly ended: number

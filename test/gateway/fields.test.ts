@@ -88,12 +88,16 @@ test('a target is a path, whatever host stands before it', () => {
   const targets = { '/a?b': '/a?b', 'http://h:1/a': '/a', 'HTTPS://h?b': '/?b', 'http://h': '/', '//h/a': '//h/a', '': '/' }
   for (const [url, path] of Object.entries(targets)) equal(pathOf(url), path, url)
   for (const url of ['*', 'a', 'h:1', '/a b', '/\n', 'ftp://h/', '/\u0100']) equal(pathOf(url), undefined, url)
-  for (const up of ['..', '.', '%2e%2e', '.%2E', '%2e']) {
-    for (const url of [`/${up}`, `/${up}/a`, `/a/${up}/b`, `/a/${up}?c`, `/a\\${up}\\b`, `http://h/${up}/a`, `/a/${up}%2fb`]) {
-      equal(pathOf(url), undefined, url)
-    }
+  for (const up of ['..', '.', '%2e%2e', '.%2E', '%2e', '..;', '%2e%2e;x=1', '..%3bx', '%252e.', '.%09.', '..%00', '..#x']) {
+    for (const url of [
+      `/${up}`, `/${up}/a`, `/a/${up}/b`, `/a/${up}?c`, `/a\\${up}\\b`, `http://h/${up}/a`, `/a/${up}%2fb`, `/a%2F${up}%5cb`,
+      `/a%5C${up}/b`, `/a%252f${up}/b`,
+    ]) equal(pathOf(url), undefined, url)
   }
-  for (const url of ['/a..b', '/..a/b', '/.well-known/x', '/a?b=/../c', '/...']) equal(pathOf(url), url)
+  for (const url of [
+    '/a..b', '/..a/b', '/.well-known/x', '/a?b=/../c', '/...', '/a%2fb', '/a%20b', '/a%2e%2e', '/100%25', '/a;b=..',
+    '/a?b=%2f..%2f',
+  ]) equal(pathOf(url), url)
 })
 
 test('a Proxy-Status quotes what is no token', () => {

@@ -31,10 +31,15 @@ suite('a gateway passes requests on', () => {
 
   test('with the fields that its options set for the upstream, whatever the request says of them', async t => {
     const server = await closing(t, startServer(echo))
-    const own = { upstreams: { up: { url: server.url, headers: { authorization: 'of the service' } } } }
+    const own = { upstreams: { up: { url: server.url, headers: { 'authorization': 'of the service', 'x_role': 'guest' } } } }
     const gateway = await closing(t, startGateway(server.url, {}, own))
-    const { headers } = seen((await ask(gateway.url, { headers: { authorization: 'of the client', 'x-own': 'yes' } })).text)
+    const lies = {
+      'authorization': 'of the client', 'x-role': 'admin', 'X_Role': 'admin', 'x.role': 'admin', 'content_length': '1',
+    }
+    const { headers } = seen((await ask(gateway.url, { headers: { ...lies, 'x-own': 'yes' } })).text)
     deepEqual([headers.authorization, headers['x-own']], ['of the service', 'yes'])
+    const names = Object.keys(headers).filter(name => /role|content/.test(name))
+    deepEqual([names, headers['x_role']], [['x_role'], 'guest'], 'nor a name that applications take for the same')
   })
 
   test('and tells who asked, whatever the request says of it', async t => {
@@ -77,6 +82,14 @@ suite('a gateway passes requests on', () => {
     const server = await closing(t, startServer(echo))
     const gateway = await closing(t, startGateway(server.url, { path: path => `/v2${path}` }))
     equal(seen((await ask(`${gateway.url}/x?y`)).text).url, '/v2/x?y')
+  })
+
+  test('but to none that option makes lead outside what it was meant for', async t => {
+    const server = await closing(t, startServer(echo))
+    const gateway = await closing(t, startGateway(server.url, { path: path => path.replace(/^\/static/, '/files/') }))
+    const { heard } = await talk(gateway.port, 'GET /static../secret HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')
+    match(heard, /^HTTP\/1\.1 400 /)
+    equal(server.hits, 0)
   })
 
   test('and a host in the target chooses nothing', async t => {

@@ -1,13 +1,15 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer as createSecureServer } from 'node:https'
 import { connect, createServer, type Socket } from 'node:net'
 import { suite, test, type TestContext } from 'node:test'
+import { connect as connectSecurely } from 'node:tls'
 import { WebSocket, WebSocketServer } from 'ws'
 import { closing, eventually, inTime } from '../support/check.ts'
 import { OFF, ON, startPeer } from '../support/dispatching.ts'
 import { startGateway, talk } from '../support/gateway-under-test.ts'
 import { gatewayMissing, startNginx } from '../support/gateways.ts'
-import { echo, listen, startServer } from '../support/server.ts'
+import { echo, listen, startServer, tls } from '../support/server.ts'
 
 /** A server of WebSockets that says all it hears twice, and the fields of the requests it has seen. */
 const startEcho = async (t: TestContext): Promise<{ url: string; sockets: WebSocketServer; seen: Record<string, unknown>[] }> => {
@@ -40,6 +42,9 @@ const ASK = (more = ''): string =>
   ['GET /ws HTTP/1.1', 'host: a', 'connection: upgrade', 'upgrade: websocket', 'sec-websocket-version: 13',
     'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==', `${more}\r\n`].join('\r\n')
 
+const H2C = (method: string, more = ''): string =>
+  `${method} / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n${more}\r\n`
+
 suite('a WebSocket', () => {
   for (const [name, own] of [['with protections', ON], ['without them', OFF]] as const) {
     test(`goes through, ${name}, with all that is said`, async t => {
@@ -59,6 +64,18 @@ suite('a WebSocket', () => {
       await eventually(() => gateway.inFlight() === 0)
     })
   }
+
+  test('asked for behind another request waits until that is answered', async t => {
+    const { url } = await startEcho(t)
+    const gateway = await closing(t, startGateway(url))
+    const socket = connect(gateway.port, '127.0.0.1')
+    t.after(() => { socket.destroy() })
+    let heard = ''
+    socket.on('data', (chunk: Buffer) => { heard += chunk.toString('latin1') })
+    socket.write(`GET /plain HTTP/1.1\r\nhost: a\r\n\r\n${ASK()}`)
+    await eventually(() => heard.includes('welcome'))
+    match(heard, /^HTTP\/1\.1 426 [^]*HTTP\/1\.1 101 /)
+  })
 
   test('that begins with the bytes behind its request loses none of them', async t => {
     let asked = ''
@@ -157,18 +174,43 @@ suite('a request for any other upgrade', () => {
   test('is answered as if it had not asked', async t => {
     const server = await closing(t, startServer(echo))
     const gateway = await closing(t, startGateway(server.url))
-    const { heard } = await talk(gateway.port, ASK('http2-settings: AAMAAABkAAQAAP__\r\n').replace('websocket', 'h2c'))
+    const { heard } = await talk(gateway.port, H2C('GET', 'http2-settings: AAMAAABkAAQAAP__\r\nconnection: close\r\n'))
     match(heard, /^HTTP\/1\.1 200 /)
     ok(!/"upgrade"|h2c|http2-settings/.test(heard), heard)
   })
 
-  test('is refused if it has a body, which Node does not read then', async t => {
+  test('is answered with the body that it has, and so are the requests behind it', async t => {
     const server = await closing(t, startServer(echo))
     const gateway = await closing(t, startGateway(server.url))
-    for (const protocol of ['websocket', 'h2c']) {
-      const { heard } = await talk(gateway.port, `${ASK('content-length: 5\r\n').replace('websocket', protocol)}GET /`)
-      match(heard, /^HTTP\/1\.1 400 [^]*error=http_request_error/)
-    }
+    const { heard } = await talk(gateway.port, [
+      H2C('POST', 'content-length: 5\r\n'), 'first', H2C('POST', 'transfer-encoding: chunked\r\n'), '6\r\nsecond\r\n0\r\n\r\n',
+      'GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n',
+    ].join(''))
+    match(heard, /"body":"first"[^]*"body":"second"[^]*"url":"\/last"/)
+    equal(heard.match(/HTTP\/1\.1 200 OK/g)?.length, 3)
+  })
+
+  test('is answered with a body that comes later, over TLS too', async t => {
+    const server = await closing(t, startServer(echo))
+    const { gateway } = await closing(t, startGateway(server.url))
+    const secure = createSecureServer(tls, gateway).on('upgrade', gateway.upgrade)
+    const port = await listen(secure)
+    t.after(() => { secure.close() })
+    const socket = connectSecurely({ port, host: '127.0.0.1', rejectUnauthorized: false })
+    let heard = ''
+    socket.on('data', (chunk: Buffer) => { heard += String(chunk) })
+    socket.write(H2C('POST', 'content-length: 5\r\nconnection: close\r\nexpect: 100-continue\r\n'))
+    await eventually(() => heard.includes('100 Continue'))
+    socket.write('later')
+    await inTime(once(socket, 'close'))
+    match(heard, /"body":"later"/)
+  })
+
+  test('to a WebSocket is refused if it has a body, which Node does not read then', async t => {
+    const server = await closing(t, startServer(echo))
+    const gateway = await closing(t, startGateway(server.url))
+    const { heard } = await talk(gateway.port, `${ASK('content-length: 5\r\n')}GET /`)
+    match(heard, /^HTTP\/1\.1 400 [^]*error=http_request_error/)
     equal(server.hits, 0)
   })
 })

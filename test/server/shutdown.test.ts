@@ -186,6 +186,45 @@ describe('a graceful shutdown', () => {
     equal((await inTime(call)).name, 'ConnectionError')
   })
 
+  test('answers all requests of a pipeline, also those that come during the drain, and the last one takes leave', async t => {
+    const waiting: http.ServerResponse[] = []
+    const it = await service(t, (_, response) => { waiting.push(response) })
+    const GET = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'
+    const { socket, received } = await dial(it.port, GET.repeat(3))
+    await eventually(() => waiting.length === 3)
+    void it.shutdown()
+    socket.write(GET)
+    await eventually(() => waiting.length === 4)
+    const closed = once(socket, 'close')
+    for (const response of waiting) response.end('ok')
+    await inTime(closed)
+    equal(received().match(/200 OK/g)?.length, 4)
+    equal(received().match(/connection: close/gi)?.length, 1)
+    match(received().slice(received().lastIndexOf('HTTP/1.1')), /connection: close/i)
+    await it.env.clock.advance(8_000)
+    const { clean, answered, cut } = await inTime(it.shutdown.finished)
+    deepEqual({ clean, answered, cut }, { clean: true, answered: 4, cut: 0 })
+  })
+
+  test('counts a request as cut that came behind the one that took leave', async t => {
+    const waiting: http.ServerResponse[] = []
+    const it = await service(t, (_, response) => { waiting.push(response) })
+    const GET = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'
+    const { socket, received } = await dial(it.port, GET)
+    await eventually(() => waiting.length === 1)
+    void it.shutdown()
+    waiting[0]?.write('o')
+    socket.write(GET)
+    await eventually(() => waiting.length === 2)
+    const closed = once(socket, 'close')
+    for (const response of waiting) response.end('k')
+    await inTime(closed)
+    equal(received().match(/200 OK/g)?.length, 1)
+    await it.env.clock.advance(8_000)
+    const { clean, answered, cut } = await inTime(it.shutdown.finished)
+    deepEqual({ clean, answered, cut }, { clean: false, answered: 1, cut: 1 })
+  })
+
   test('does not wait for a request whose client has gone', async t => {
     const gate = hold()
     const it = await service(t, gate.handler)

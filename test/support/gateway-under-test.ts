@@ -60,7 +60,7 @@ export const ask = async (url: string, options: Parameters<typeof request>[1] = 
 }
 
 /** Writes bytes on a connection and reads until it ends; an error at its end is told as such. */
-export const talk = async (port: number, said: string): Promise<{ heard: string; error: string | undefined }> => {
+export const talk = async (port: number, said: string | Buffer): Promise<{ heard: string; error: string | undefined }> => {
   const socket = connect(port, '127.0.0.1')
   let heard = ''
   let error: string | undefined
