@@ -247,6 +247,17 @@ suite('closing', () => {
       equal(await client.get(server.url).text(), 'yes')
     })
 
+    test(`a dispatcher that is destroyed while it closes ends what it waits for; protections ${protections}`, async t => {
+      const gate = hold()
+      const [server, dispatcher] = await start(t, gate.handler, options)
+      const sent = failure(request(server.url, { dispatcher }), Error)
+      await eventually(() => gate.waiting === 1)
+      const closed = dispatcher.close()
+      await dispatcher.destroy()
+      equal((await sent as { code?: string }).code, 'UND_ERR_DESTROYED')
+      await closed
+    })
+
     test(`a dispatcher that is destroyed ends what waits for a connection, too; protections ${protections}`, async t => {
       const gate = hold()
       const [server, dispatcher, client] = await start(t, gate.handler, { ...options, pool: { connections: 1 } })
