@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Call, Relay } from '../call/call.ts'
 import type { StreamBody } from '../http/body.ts'
-import { oneShotBody, rereadable, type DispatchOptions } from './dispatch-options.ts'
+import { isStream, oneShotBody, rereadable, type DispatchOptions } from './dispatch-options.ts'
 import { errors } from './undici.ts'
 
 /** A response that the caller gets, or may still get. */
@@ -189,7 +189,3 @@ export class RelayedRequest implements ActiveRequest, Relay {
     this.#onOver()
   }
 }
-
-/** Whether undici treats a body as a stream. */
-export const isStream = (body: unknown): body is NodeJS.ReadableStream =>
-  typeof body === 'object' && body !== null && 'pipe' in body && typeof (body as NodeJS.ReadableStream).on === 'function'

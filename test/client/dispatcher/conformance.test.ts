@@ -297,6 +297,15 @@ const CASES: Record<string, Case> = {
     ]) all.push([Object.keys(wrong)[0], await told(d, { origin, ...wrong })])
     return all
   },
+  'bodies that cannot be sent': async (d, origin, { requests }) => {
+    const all: unknown[] = []
+    for (const body of [
+      { hello: 'world' }, /a/, new Date(0), new (class Odd { x = 1 })(), true, () => 'x', new Promise(() => {}), { pipe: 1 },
+      { [Symbol.toStringTag]: 'Blob' }, { [Symbol.toStringTag]: 'FormData' }, new SharedArrayBuffer(1),
+      { [Symbol.iterator]: 1 },
+    ]) all.push(await told(d, { origin, path: '/echo', method: 'PUT', body }))
+    return [all, requests]
+  },
   'a body that is longer than announced': (d, origin) =>
     seen(d.request(put(origin, 'four', headersOf({ 'content-length': '3' })))),
   'a stream that fails': async (d, origin) => {
@@ -419,4 +428,4 @@ const CASES: Record<string, Case> = {
   'a RetryAgent around it': (d, origin) => seen(new undici.RetryAgent(d).request(get(origin, '/echo'))),
 }
 
-conform(CASES, { startsAtOnce: new Set(['options that make no sense']) })
+conform(CASES, { startsAtOnce: new Set(['options that make no sense', 'bodies that cannot be sent']) })
