@@ -1,4 +1,5 @@
-import type { Duplex } from 'node:stream'
+import { IncomingMessage } from 'node:http'
+import { Readable, type Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Call, Relay } from '../call/call.ts'
 import type { StreamBody } from '../http/body.ts'
@@ -108,6 +109,17 @@ export class RelayedRequest implements ActiveRequest, Relay {
 
   destroy(error: Error): void {
     this.abort(error)
+  }
+
+  /**
+   * Destroys a body that is being sent with the error its request fails with, so that a pipeline into it hears why: undici's own
+   * handlers do so, but only after undici has closed the body without an error. The body of a server's request is left to
+   * undici, as an error would destroy the connection on which its client awaits an answer.
+   */
+  giveUpBody(error: unknown): void {
+    const { body } = this
+    if (!(body instanceof Readable) || body instanceof IncomingMessage || body.destroyed) return
+    body.off('error', this.abort).on('error', () => {}).destroy(error instanceof Error ? error : undefined)
   }
 
   /** Holds a response back, in case no further attempt is made. */

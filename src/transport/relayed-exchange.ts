@@ -164,6 +164,7 @@ export class RelayedExchange extends Exchange implements RelayedBody, RelayedRes
   protected failed(error: unknown): void {
     this.#isDone = true
     this.#readTimer?.cancel()
+    this.#relay.giveUpBody(error)
     // Without a reply the layers have the error, and it reaches the caller if they do not retry.
     if (this.answered) this.#notify(() => { this.#relay.fail(error) })
   }
