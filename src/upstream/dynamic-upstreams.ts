@@ -53,13 +53,16 @@ export class DynamicUpstreams {
 
   /** Drains all of them, and waits for those that are draining already. */
   async drain(): Promise<void> {
+    this.#stopSweeping()
     for (const [origin, upstream] of [...this.#oldestFirst()]) this.#remove(origin, upstream)
     await Promise.all(this.#draining.values())
   }
 
-  /** Destroys all of them now, including those that are draining. */
+  /** Destroys and forgets all of them now, including those that are draining. */
   async destroy(): Promise<void> {
+    this.#stopSweeping()
     await Promise.all([...this.#cache.values(), ...this.#draining.keys()].map(upstream => upstream.destroy()))
+    this.#cache.clear()
   }
 
   #makeRoom(): boolean {
@@ -93,6 +96,12 @@ export class DynamicUpstreams {
       this.#removeIdle()
       if (this.#cache.size > 0) this.#sweepLater()
     }, true)
+  }
+
+  /** The timer would keep a client that is no longer used in memory until it is due. */
+  #stopSweeping(): void {
+    this.#sweep?.cancel()
+    this.#sweep = undefined
   }
 
   #removeIdle(): void {

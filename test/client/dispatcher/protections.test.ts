@@ -231,9 +231,12 @@ suite('closing', () => {
 
     test(`a client that is destroyed ends them; protections ${protections}`, async t => {
       const gate = hold()
-      const [server, dispatcher, client] = await start(t, gate.handler, options)
-      const sent = failure(request(server.url, { dispatcher }), Error)
+      const server = await closing(t, startServer(gate.handler))
+      // An upstream of another kind is forgotten by destroy().
+      const client = createClient({ retry: false, ...options, upstreams: { orders: { url: server.url } } })
+      const sent = failure(request(server.url, { dispatcher: client.dispatcher() }), Error)
       await eventually(() => gate.waiting === 1)
+      equal(only(client).active, 1)
       await client.destroy()
       ok(await sent)
       equal(only(client).active, 0)
