@@ -119,6 +119,8 @@ function originOf({ origin }: DispatchOptions): string {
     throw new errors.InvalidArgumentError('opts.origin must be a non-empty string or URL.')
   }
   const url = new URL(origin)
+  // An Agent sends no credentials of an origin either.
+  url.username = url.password = ''
   try {
     return parseOrigin(url.href, 'opts.origin')
   } catch (error) {

@@ -75,6 +75,11 @@ const CASES: Record<string, Case> = {
   },
   'an origin that is a URL, and a query': (d, origin) =>
     seen(d.request(get(origin, '/echo', { origin: new URL(origin), query: { a: [1, 2], b: 'ü' } }))),
+  'an origin with credentials, which are not sent, and one in capitals': async (d, origin) => [
+    await seen(d.request(get(origin, '/echo', { origin: origin.replace('//', '//user:secret@') }))),
+    await seen(d.request(get(origin, '/echo', { origin: new URL(origin.replace('//', '//user@')) }))),
+    await seen(d.request(get(origin, '/echo', { origin: origin.replace('http', 'HTTP') }))),
+  ],
   'header fields as an object': (d, origin) =>
     seen(d.request(get(origin, '/echo', headersOf({
       'X-CaSe': 'kept', 'x-many': ['1', '2'], 'x-none': undefined, 'x-null': null,
