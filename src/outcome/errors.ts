@@ -96,8 +96,10 @@ export abstract class TimeoutError extends UpstreamError {
   /** What the call was waiting for. */
   readonly phase: Phase
 
-  constructor(report: CallReport, timeout: number, phase: Phase, { sent, verdict }: Pick<TimeoutError, 'sent' | 'verdict'>) {
-    super(report, sent, verdict)
+  constructor(
+    report: CallReport, timeout: number, phase: Phase, { sent, verdict, cause }: Pick<TimeoutError, 'sent' | 'verdict' | 'cause'>,
+  ) {
+    super(report, sent, verdict, cause)
     this.timeout = timeout
     this.phase = phase
   }

@@ -8,8 +8,8 @@ export interface GatewayStatus {
   readonly retryAfter: number | undefined
 }
 
-/** Codes of a connection attempt that timed out. */
-const CONNECT_TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'])
+/** Codes of a connection that timed out: as it was made, or by the `headersTimeout` of an Agent that `pool.factory` returned. */
+const CONNECTION_TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT', 'UND_ERR_HEADERS_TIMEOUT'])
 
 /**
  * The status a gateway should respond with when a call ended with this error (RFC 9110 §15.6):
@@ -42,7 +42,7 @@ function statusOfTimeout({ phase }: TimeoutError): number {
 
 function statusOfConnection({ blame, reason }: ConnectionError): number {
   if (blame === 'process') return 503
-  return CONNECT_TIMEOUTS.has(reason) ? 504 : 502
+  return CONNECTION_TIMEOUTS.has(reason) ? 504 : 502
 }
 
 /** Rounded up, because a client that retries too early is refused again. */

@@ -35,12 +35,19 @@ export function checkDispatchOptions(options: DispatchOptions, handler: Dispatch
 export const pathOf = ({ path }: DispatchOptions): string =>
   (path.startsWith('/') || !path.includes('://') || !URL.canParse(path) ? path : new URL(path).pathname)
 
-/** The body, if it can be sent only once; Blobs and forms can be read again. */
+/** The body, if it is a stream or an iterable, which can be sent only once; Blobs and forms can be read again. */
 export function oneShotBody({ body }: DispatchOptions): StreamBody | undefined {
   if (typeof body !== 'object' || body === null || ArrayBuffer.isView(body) || body instanceof ArrayBuffer) return undefined
-  const tag = (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag]
-  return tag === 'Blob' || tag === 'File' || tag === 'FormData' ? undefined : body as StreamBody
+  const { [Symbol.toStringTag]: tag, [Symbol.iterator]: each, [Symbol.asyncIterator]: eachLater } = body as
+    unknown as Record<symbol, unknown>
+  if (tag === 'Blob' || tag === 'File' || tag === 'FormData') return undefined
+  // undici refuses what is neither a stream nor iterable.
+  return isStream(body) || typeof each === 'function' || typeof eachLater === 'function' ? body as StreamBody : undefined
 }
+
+/** Whether undici treats a body as a stream. */
+export const isStream = (body: unknown): body is NodeJS.ReadableStream =>
+  typeof body === 'object' && body !== null && 'pipe' in body && typeof (body as NodeJS.ReadableStream).on === 'function'
 
 /** Header fields that can be read repeatedly: an iterable of pairs becomes a flat list. */
 export function rereadable(headers: DispatchOptions['headers']): RequestHeaders | undefined {

@@ -1,8 +1,9 @@
-import type { Duplex } from 'node:stream'
+import { IncomingMessage } from 'node:http'
+import { Readable, type Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Call, Relay } from '../call/call.ts'
 import type { StreamBody } from '../http/body.ts'
-import { oneShotBody, rereadable, type DispatchOptions } from './dispatch-options.ts'
+import { isStream, oneShotBody, rereadable, type DispatchOptions } from './dispatch-options.ts'
 import { errors } from './undici.ts'
 
 /** A response that the caller gets, or may still get. */
@@ -110,6 +111,17 @@ export class RelayedRequest implements ActiveRequest, Relay {
     this.abort(error)
   }
 
+  /**
+   * Destroys a body that is being sent with the error its request fails with, so that a pipeline into it hears why: undici's own
+   * handlers do so, but only after undici has closed the body without an error. The body of a server's request is left to
+   * undici, as an error would destroy the connection on which its client awaits an answer.
+   */
+  giveUpBody(error: unknown): void {
+    const { body } = this
+    if (!(body instanceof Readable) || body instanceof IncomingMessage || body.destroyed) return
+    body.off('error', this.abort).on('error', () => {}).destroy(error instanceof Error ? error : undefined)
+  }
+
   /** Holds a response back, in case no further attempt is made. */
   holdBack(response: RelayedResponse): void {
     this.#heldBack = response
@@ -189,7 +201,3 @@ export class RelayedRequest implements ActiveRequest, Relay {
     this.#onOver()
   }
 }
-
-/** Whether undici treats a body as a stream. */
-export const isStream = (body: unknown): body is NodeJS.ReadableStream =>
-  typeof body === 'object' && body !== null && 'pipe' in body && typeof (body as NodeJS.ReadableStream).on === 'function'

@@ -5,6 +5,7 @@ import type { Timer } from '../clock.ts'
 import { DeadlineExceededError } from '../outcome/errors.ts'
 import { Reply, type RelayedBody, type ReplyHeaders } from '../outcome/reply.ts'
 import { Exchange, type Transport } from './exchange.ts'
+import { ownTimeout } from './relay-timeout.ts'
 import { isUnsendable, toUpstreamError } from './to-upstream-error.ts'
 import type { RelayedRequest, RelayedResponse } from './relay.ts'
 
@@ -80,8 +81,9 @@ export class RelayedExchange extends Exchange implements RelayedBody, RelayedRes
     this.#notify(() => { this.#relay.end(trailers, rawTrailers) })
   }
 
-  override onResponseError(controller: unknown, error: unknown): void {
+  override onResponseError(controller: unknown, thrown: unknown): void {
     if (this.#isDone) return
+    const error = ownTimeout(thrown, this.#relay.options, this.call, this.clock)
     // A request that undici refuses to send is the caller's mistake, and its error is undici's own.
     if (isUnsendable(error)) this.stop(error)
     else if (!this.settled) super.onResponseError(controller, error)
@@ -162,6 +164,7 @@ export class RelayedExchange extends Exchange implements RelayedBody, RelayedRes
   protected failed(error: unknown): void {
     this.#isDone = true
     this.#readTimer?.cancel()
+    this.#relay.giveUpBody(error)
     // Without a reply the layers have the error, and it reaches the caller if they do not retry.
     if (this.answered) this.#notify(() => { this.#relay.fail(error) })
   }

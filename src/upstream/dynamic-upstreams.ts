@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import type { Env } from '../clock.ts'
+import type { Env, Timer } from '../clock.ts'
+import { bare } from '../options/bare.ts'
 import type { Upstream } from './upstream.ts'
 
 /**
@@ -19,13 +20,13 @@ export class DynamicUpstreams {
   readonly #cache: LRUCache<string, Upstream>
   /** Upstreams that only finish their calls, with the promise of their end. */
   readonly #draining = new Map<Upstream, Promise<void>>()
-  #sweeping = false
+  #sweep: Timer | undefined
 
   constructor(max: number, idleTimeout: number, env: Env) {
     this.#max = max
     this.#idleTimeout = idleTimeout
     this.#env = env
-    this.#cache = new LRUCache<string, Upstream>({ max })
+    this.#cache = new LRUCache<string, Upstream>(bare({ max }))
   }
 
   get size(): number {
@@ -33,7 +34,7 @@ export class DynamicUpstreams {
   }
 
   get(origin: string): Upstream | undefined {
-    return this.#cache.get(origin)
+    return this.#cache.get(origin, bare())
   }
 
   /** All of them; this does not count as use. */
@@ -45,20 +46,23 @@ export class DynamicUpstreams {
   add(origin: string, create: () => Upstream): Upstream | undefined {
     if (this.#cache.size >= this.#max && !this.#makeRoom()) return undefined
     const upstream = create()
-    this.#cache.set(origin, upstream)
+    this.#cache.set(origin, upstream, bare())
     this.#sweepLater()
     return upstream
   }
 
   /** Drains all of them, and waits for those that are draining already. */
   async drain(): Promise<void> {
+    this.#stopSweeping()
     for (const [origin, upstream] of [...this.#oldestFirst()]) this.#remove(origin, upstream)
     await Promise.all(this.#draining.values())
   }
 
-  /** Destroys all of them now, including those that are draining. */
+  /** Destroys and forgets all of them now, including those that are draining. */
   async destroy(): Promise<void> {
+    this.#stopSweeping()
     await Promise.all([...this.#cache.values(), ...this.#draining.keys()].map(upstream => upstream.destroy()))
+    this.#cache.clear()
   }
 
   #makeRoom(): boolean {
@@ -70,7 +74,7 @@ export class DynamicUpstreams {
       }
       this.#remove(origin, upstream)
       // Marked as used, so that the next eviction does not check them again.
-      for (const pinned of skipped) this.#cache.get(pinned)
+      for (const pinned of skipped) this.#cache.get(pinned, bare())
       return true
     }
     return false
@@ -87,16 +91,20 @@ export class DynamicUpstreams {
   }
 
   #sweepLater(): void {
-    if (this.#sweeping) return
-    this.#sweeping = true
-    this.#env.clock.after(this.#idleTimeout / 2, () => {
-      this.#sweeping = false
-      this.#sweep()
+    this.#sweep ??= this.#env.clock.after(this.#idleTimeout / 2, () => {
+      this.#sweep = undefined
+      this.#removeIdle()
       if (this.#cache.size > 0) this.#sweepLater()
     }, true)
   }
 
-  #sweep(): void {
+  /** The timer would keep a client that is no longer used in memory until it is due. */
+  #stopSweeping(): void {
+    this.#sweep?.cancel()
+    this.#sweep = undefined
+  }
+
+  #removeIdle(): void {
     const now = this.#env.clock.now()
     const idleSince = now - this.#idleTimeout
     for (const [origin, upstream] of [...this.#oldestFirst()]) {

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { systemEnv } from '../../src/clock.ts'
 import { ConnectionError, createClient, DrainingError, StatusError, UpstreamError } from '../../src/index.ts'
 import { closing, eventually, inTime, leaks } from '../support/check.ts'
+import { testEnv } from '../support/clock.ts'
 import { failure } from '../support/failure.ts'
 import { retryAfter, startHostile } from '../support/hostile.ts'
 import { byPath, hold, startServer, status, stream, tls } from '../support/server.ts'
@@ -119,6 +120,18 @@ test('a client that has done nothing closes at once', async () => {
   const watch = leaks()
   for (const end of ['close', 'destroy'] as const) await inTime(createClient({ upstreams: { a: { url: 'http://a' } } })[end]())
   await watch.assertNone()
+})
+
+test('a client that is closed or destroyed leaves no timer that would keep it in memory, and no upstream', async t => {
+  const server = await closing(t, startServer())
+  for (const end of ['close', 'destroy'] as const) {
+    const env = testEnv()
+    const client = createClient({ env })
+    await client.get(server.url)
+    equal(env.clock.background, 1)
+    await inTime(client[end]())
+    deepEqual([env.clock.background, env.clock.pending, client.snapshot()], [0, 0, []])
+  }
 })
 
 const SOURCE = fileURLToPath(new URL('../../src/index.ts', import.meta.url))

@@ -33,6 +33,8 @@ describe('what a gateway answers', () => {
       new DeadlineExceededError(trace, 50, 'caller', { sent: 'maybe', verdict: 'none' }), 408, undefined],
     ['a connection that took too long',
       new ConnectionError(trace, 'UND_ERR_CONNECT_TIMEOUT', { sent: 'never', blame: 'upstream' }), 504, undefined],
+    ['headers that an Agent underneath did not wait for',
+      new ConnectionError(trace, 'UND_ERR_HEADERS_TIMEOUT', { sent: 'maybe', blame: 'upstream' }), 504, undefined],
     ['a process without sockets', new ConnectionError(trace, 'EMFILE', { sent: 'never', blame: 'process' }), 503, undefined],
     ['a refused connection', new ConnectionError(trace, 'ECONNREFUSED', { sent: 'never', blame: 'upstream' }), 502, undefined],
     ['a bad response', new ResponseError(trace, 'truncated', 'gateway'), 502, undefined],

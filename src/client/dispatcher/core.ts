@@ -2,6 +2,7 @@ import type { Env } from '../../clock.ts'
 import type { Upstreams } from '../../upstream/upstreams.ts'
 import type { Endpoint } from '../../upstream/endpoints/endpoint.ts'
 import { parseOrigin } from '../../http/origin.ts'
+import { Lifecycle } from './lifecycle.ts'
 import { PassthroughHandler } from './passthrough.ts'
 import { RelayedRequest, type ActiveRequest } from '../../transport/relay.ts'
 import { checkDispatchOptions, pathOf, type DispatchOptions } from '../../transport/dispatch-options.ts'
@@ -12,8 +13,7 @@ import type { Upstream } from '../../upstream/upstream.ts'
 
 /** Sends the requests of one dispatcher to the upstreams of its client, and tracks those in flight. */
 export class DispatcherCore {
-  closed = false
-  destroyed = false
+  readonly life: Lifecycle
   readonly #upstreams: Upstreams
   readonly #send: Send
   readonly #env: Env
@@ -25,6 +25,7 @@ export class DispatcherCore {
     this.#upstreams = upstreams
     this.#send = send
     this.#env = env
+    this.life = new Lifecycle({ finish: () => this.#finish(), abort: error => { this.#abort(error) } })
   }
 
   /**
@@ -45,19 +46,6 @@ export class DispatcherCore {
     }
   }
 
-  async close(): Promise<void> {
-    if (this.destroyed) throw new errors.ClientDestroyedError()
-    this.closed = true
-    if (this.#active.size > 0) await new Promise<void>(resolve => { this.#onIdle.push(resolve) })
-    this.destroyed = true
-  }
-
-  destroy(error: Error | null): Promise<void> {
-    this.closed = this.destroyed = true
-    for (const request of [...this.#active]) request.destroy(error ?? new errors.ClientDestroyedError())
-    return Promise.resolve()
-  }
-
   stats(): Record<string, unknown> {
     const endpoints = this.#upstreams.all().flatMap(upstream => upstream.endpoints.all)
     const stats = endpoints.map(({ origin, pool }) => [origin, pool.stats] as const)
@@ -71,8 +59,8 @@ export class DispatcherCore {
     if ('dispatcher' in options && options.dispatcher) {
       throw new errors.InvalidArgumentError('opts.dispatcher is not supported by instance methods.')
     }
-    if (this.destroyed) throw new errors.ClientDestroyedError()
-    if (this.closed) throw new errors.ClientClosedError()
+    if (this.life.destroyed) throw new errors.ClientDestroyedError()
+    if (this.life.closed) throw new errors.ClientClosedError()
     // The origin of a known upstream needs no parsing.
     const known = typeof options.origin === 'string' ? this.#upstreams.known(options.origin) : undefined
     const origin = known === undefined ? originOf(options) : String(options.origin)
@@ -106,6 +94,14 @@ export class DispatcherCore {
     }
   }
 
+  async #finish(): Promise<void> {
+    if (this.#active.size > 0) await new Promise<void>(resolve => { this.#onIdle.push(resolve) })
+  }
+
+  #abort(error: Error): void {
+    for (const request of [...this.#active]) request.destroy(error)
+  }
+
   readonly #onOver = (request: ActiveRequest): void => {
     this.#active.delete(request)
     if (this.#active.size > 0) return
@@ -123,6 +119,8 @@ function originOf({ origin }: DispatchOptions): string {
     throw new errors.InvalidArgumentError('opts.origin must be a non-empty string or URL.')
   }
   const url = new URL(origin)
+  // An Agent sends no credentials of an origin either.
+  url.username = url.password = ''
   try {
     return parseOrigin(url.href, 'opts.origin')
   } catch (error) {

@@ -24,12 +24,12 @@ export class ClientDispatcher extends Dispatcher {
 
   /** Whether it takes no new requests. */
   get closed(): boolean {
-    return this.core.closed
+    return this.core.life.closed
   }
 
   /** Whether all its requests have ended. */
   get destroyed(): boolean {
-    return this.core.destroyed
+    return this.core.life.destroyed
   }
 
   /** undici's statistics of the client's connections, by origin. */
@@ -50,7 +50,7 @@ export class ClientDispatcher extends Dispatcher {
   override close(): Promise<void>
   override close(callback: () => void): void
   override close(callback?: () => void): Promise<void> | undefined {
-    return withCallback(this.core.close(), callback)
+    return this.core.life.close(callback) as Promise<unknown> as Promise<void> | undefined
   }
 
   /** Ends its own requests now, with this error or undici's ClientDestroyedError. The client and its connections stay. */
@@ -58,15 +58,8 @@ export class ClientDispatcher extends Dispatcher {
   override destroy(callback: () => void): void
   override destroy(error: Error | null, callback: () => void): void
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | undefined {
-    if (typeof error === 'function') return withCallback(this.core.destroy(null), error)
-    return withCallback(this.core.destroy(error ?? null), callback)
+    return this.core.life.destroy(error, callback) as Promise<unknown> as Promise<void> | undefined
   }
-}
-
-function withCallback(done: Promise<void>, callback: ((error: unknown) => void) | undefined): Promise<void> | undefined {
-  if (callback === undefined) return done
-  done.then(() => { callback(null) }, callback)
-  return undefined
 }
 
 /**

@@ -1,22 +1,18 @@
-import { deepEqual } from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { text } from 'node:stream/consumers'
-import { suite, test } from 'node:test'
 import * as undici from 'undici'
 import type { Dispatcher } from 'undici'
-import { closing, eventually, inTime } from '../../support/check.ts'
-import { nameOf, recorder, startPeer, SUBJECTS, type Peer } from '../../support/dispatching.ts'
+import { eventually } from '../../support/check.ts'
+import { conform, type Case } from '../../support/conformance.ts'
+import { nameOf, recorder } from '../../support/dispatching.ts'
 import { closedPort } from '../../support/hostile.ts'
 
 /*
  * What undici documents of an Agent, tried over an Agent and over ours: with all protections off and with all of them on.
  * What is seen must be the same.
  */
-
-/** Tries one thing and says what was seen of it. */
-type Case = (dispatcher: Dispatcher, origin: string, peer: Peer) => Promise<unknown>
 
 const steady = (headers: object): object => Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'date'))
 
@@ -79,6 +75,11 @@ const CASES: Record<string, Case> = {
   },
   'an origin that is a URL, and a query': (d, origin) =>
     seen(d.request(get(origin, '/echo', { origin: new URL(origin), query: { a: [1, 2], b: 'ü' } }))),
+  'an origin with credentials, which are not sent, and one in capitals': async (d, origin) => [
+    await seen(d.request(get(origin, '/echo', { origin: origin.replace('//', '//user:secret@') }))),
+    await seen(d.request(get(origin, '/echo', { origin: new URL(origin.replace('//', '//user@')) }))),
+    await seen(d.request(get(origin, '/echo', { origin: origin.replace('http', 'HTTP') }))),
+  ],
   'header fields as an object': (d, origin) =>
     seen(d.request(get(origin, '/echo', headersOf({
       'X-CaSe': 'kept', 'x-many': ['1', '2'], 'x-none': undefined, 'x-null': null,
@@ -301,6 +302,15 @@ const CASES: Record<string, Case> = {
     ]) all.push([Object.keys(wrong)[0], await told(d, { origin, ...wrong })])
     return all
   },
+  'bodies that cannot be sent': async (d, origin, { requests }) => {
+    const all: unknown[] = []
+    for (const body of [
+      { hello: 'world' }, /a/, new Date(0), new (class Odd { x = 1 })(), true, () => 'x', new Promise(() => {}), { pipe: 1 },
+      { [Symbol.toStringTag]: 'Blob' }, { [Symbol.toStringTag]: 'FormData' }, new SharedArrayBuffer(1),
+      { [Symbol.iterator]: 1 },
+    ]) all.push(await told(d, { origin, path: '/echo', method: 'PUT', body }))
+    return [all, requests]
+  },
   'a body that is longer than announced': (d, origin) =>
     seen(d.request(put(origin, 'four', headersOf({ 'content-length': '3' })))),
   'a stream that fails': async (d, origin) => {
@@ -423,28 +433,4 @@ const CASES: Record<string, Case> = {
   'a RetryAgent around it': (d, origin) => seen(new undici.RetryAgent(d).request(get(origin, '/echo'))),
 }
 
-/** With protections on a handler may end a call from its beginning, and so hears of the start although nothing is sent. */
-const STARTS_AT_ONCE: ReadonlySet<string> = new Set(['options that make no sense'])
-const withoutStarts = (seen: unknown): unknown =>
-  JSON.parse(JSON.stringify(seen, (_key, value: unknown) => (
-    Array.isArray(value) ? value.filter(item => !Array.isArray(item) || item[0] !== 'start') : value
-  )))
-
-for (const [name, run] of Object.entries(CASES)) {
-  suite(name, () => {
-    const seenBy = async (subject: keyof typeof SUBJECTS, t: Parameters<typeof closing>[0]): Promise<unknown> => {
-      const peer = await closing(t, startPeer())
-      const { dispatcher, close } = SUBJECTS[subject]()
-      t.after(close)
-      return JSON.parse(JSON.stringify([await inTime(run(dispatcher, peer.url, peer), { within: 20_000, what: `${name}, ${subject}` })])
-        .replaceAll(peer.url, 'peer').replaceAll(new URL(peer.url).port, 'port')) as unknown
-    }
-    test('is seen as over an Agent when all protections are off', async t => {
-      deepEqual(await seenBy('off', t), await seenBy('agent', t))
-    })
-    test('is seen as over an Agent when all are on', async t => {
-      const atOnce = STARTS_AT_ONCE.has(name) ? withoutStarts : (seen: unknown): unknown => seen
-      deepEqual(atOnce(await seenBy('on', t)), await seenBy('agent', t))
-    })
-  })
-}
+conform(CASES, { startsAtOnce: new Set(['options that make no sense', 'bodies that cannot be sent']) })

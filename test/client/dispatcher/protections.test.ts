@@ -231,9 +231,12 @@ suite('closing', () => {
 
     test(`a client that is destroyed ends them; protections ${protections}`, async t => {
       const gate = hold()
-      const [server, dispatcher, client] = await start(t, gate.handler, options)
-      const sent = failure(request(server.url, { dispatcher }), Error)
+      const server = await closing(t, startServer(gate.handler))
+      // An upstream of another kind is forgotten by destroy().
+      const client = createClient({ retry: false, ...options, upstreams: { orders: { url: server.url } } })
+      const sent = failure(request(server.url, { dispatcher: client.dispatcher() }), Error)
       await eventually(() => gate.waiting === 1)
+      equal(only(client).active, 1)
       await client.destroy()
       ok(await sent)
       equal(only(client).active, 0)
@@ -245,6 +248,17 @@ suite('closing', () => {
       await client.dispatcher().destroy()
       equal(await read(request(server.url, { dispatcher: client.dispatcher() })), 'yes')
       equal(await client.get(server.url).text(), 'yes')
+    })
+
+    test(`a dispatcher that is destroyed while it closes ends what it waits for; protections ${protections}`, async t => {
+      const gate = hold()
+      const [server, dispatcher] = await start(t, gate.handler, options)
+      const sent = failure(request(server.url, { dispatcher }), Error)
+      await eventually(() => gate.waiting === 1)
+      const closed = dispatcher.close()
+      await dispatcher.destroy()
+      equal((await sent as { code?: string }).code, 'UND_ERR_DESTROYED')
+      await closed
     })
 
     test(`a dispatcher that is destroyed ends what waits for a connection, too; protections ${protections}`, async t => {
