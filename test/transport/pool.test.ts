@@ -1,12 +1,15 @@
-import { deepEqual, equal, ok } from 'node:assert/strict'
+import { deepEqual, equal, ok, throws } from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
-import { MockAgent, ProxyAgent } from 'undici'
+import { buildConnector, MockAgent, ProxyAgent } from 'undici'
 import { AttemptTimeoutError, ConnectionError, createClient, StatusError, UpstreamError, type Client } from '../../src/index.ts'
 import type { ClientOptions } from '../../src/options/options.ts'
+import { TrackedConnector } from '../../src/transport/connector.ts'
 import { closing, eventually, inTime } from '../support/check.ts'
+import { createTestClock } from '../support/clock.ts'
 import { failure } from '../support/failure.ts'
 import { goAway, refuseStream, resetStream } from '../support/h2-faults.ts'
 import * as hostile from '../support/hostile.ts'
@@ -85,6 +88,25 @@ suite('connections', () => {
 })
 
 suite('TLS', () => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+  const throwing: [string, object][] = [
+    ['a key that does not belong to its certificate', { ...secure.tls, cert: tls.cert, key }],
+    ['a lookup that throws', { ...secure.tls, lookup: () => { throw new Error('no lookup') } }],
+  ]
+  for (const [name, options] of throwing) {
+    test(`that cannot be begun leaves no timer behind: ${name}`, async t => {
+      const [server, client] = await start(t, { protocol: 'https' }, { retry: false, pool: { tls: options } })
+      const url = server.url.replace('127.0.0.1', 'localhost')
+      equal((await failure(client.get(url), ConnectionError)).sent, 'never')
+      const clock = createTestClock()
+      const connector = new TrackedConnector(buildConnector(options), 300, clock)
+      const { hostname, port, protocol } = new URL(url)
+      throws(() => { connector.connect({ hostname, host: hostname, port, protocol, servername: '' }, () => undefined) })
+      clock.tick(300)
+    })
+  }
+
   test('is verified unless somebody says otherwise', async t => {
     const server = await closing(t, startServer({ protocol: 'https' }))
     const call = async (options: ClientOptions): Promise<unknown> => {
