@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { ResponseError } from '../outcome/errors.ts'
 import { Reply, type ReplyHeaders } from '../outcome/reply.ts'
+import { Chunks } from './chunks.ts'
 import { codingsOf, decode, maxOnWire } from './decode.ts'
 import { Exchange } from './exchange.ts'
 
@@ -12,7 +13,8 @@ export class BufferedExchange extends Exchange {
   #headers: ReplyHeaders = NO_HEADERS
   #encoding: string | string[] | undefined
   #first: Buffer | undefined
-  #rest: Buffer[] | undefined
+  /** All chunks, if there is more than one. */
+  #chunks: Chunks | undefined
   #size = 0
   #maxOnWire = 0
 
@@ -28,13 +30,18 @@ export class BufferedExchange extends Exchange {
     this.#size += chunk.length
     if (this.#size > this.#maxOnWire) this.tooLarge()
     else if (this.#first === undefined) this.#first = chunk
-    else (this.#rest ??= [this.#first]).push(chunk)
+    else this.#chunksAfter(this.#first).add(chunk)
+  }
+
+  #chunksAfter(first: Buffer): Chunks {
+    if (this.#chunks === undefined) (this.#chunks = new Chunks()).add(first)
+    return this.#chunks
   }
 
   onResponseEnd(): void {
     if (this.settled || this.cutShort()) return
     this.settle()
-    const body = this.#rest === undefined ? this.#first : Buffer.concat(this.#rest, this.#size)
+    const body = this.#chunks?.concat() ?? this.#first
     const encoding = this.#encoding
     if (encoding === undefined || body === undefined) this.#complete(body)
     else this.#decode(body, encoding)
@@ -70,6 +77,6 @@ export class BufferedExchange extends Exchange {
 
   /** Drops the chunks; no caller has seen any of them. */
   protected failed(): void {
-    this.#first = this.#rest = undefined
+    this.#first = this.#chunks = undefined
   }
 }

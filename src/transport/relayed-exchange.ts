@@ -10,6 +10,8 @@ import type { RelayedRequest, RelayedResponse } from './relay.ts'
 
 type Controller = Dispatcher.DispatchController
 
+/** The memory that a deferred chunk takes besides its bytes, about. */
+const CHUNK_OVERHEAD = 256
 /** The most bytes of a response to read while another attempt may still replace it. */
 const MAX_DEFERRED_BYTES = 65_536
 
@@ -69,7 +71,7 @@ export class RelayedExchange extends Exchange implements RelayedBody, RelayedRes
       return
     }
     this.#deferred.push(() => { this.#relay.data(chunk) })
-    if ((this.#deferredBytes += chunk.length) > MAX_DEFERRED_BYTES) controller.pause()
+    if ((this.#deferredBytes += chunk.length + CHUNK_OVERHEAD) > MAX_DEFERRED_BYTES) controller.pause()
   }
 
   onResponseEnd(controller: Controller, trailers: ReplyHeaders): void {
