@@ -1,8 +1,7 @@
 import type { Dispatcher } from 'undici'
-import { ResponseError } from '../outcome/errors.ts'
 import { Reply, type ReplyHeaders } from '../outcome/reply.ts'
 import { Chunks } from './chunks.ts'
-import { codingsOf, decode, maxOnWire } from './decode.ts'
+import { codingsOf, decode, decodeError, maxOnWire } from './decode.ts'
 import { Exchange } from './exchange.ts'
 
 const NO_HEADERS: ReplyHeaders = {}
@@ -64,14 +63,7 @@ export class BufferedExchange extends Exchange {
     this.call.waitFor({ stop: reason => { once(() => { this.ended(reason) }) } })
     decode(body, codingsOf(encoding) ?? [], maxBodySize).then(
       decoded => { once(() => { this.#complete(decoded) }) },
-      (error: unknown) => {
-        const isTooLarge = (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE'
-        once(() => {
-          this.ended(isTooLarge
-            ? new ResponseError(trace, `body longer than ${maxBodySize} bytes when decoded`, 'healthy')
-            : new ResponseError(trace, `damaged or truncated ${String(encoding)} body`, 'gateway', error))
-        })
-      },
+      (error: unknown) => { once(() => { this.ended(decodeError(error, trace, String(encoding), maxBodySize)) }) },
     )
   }
 

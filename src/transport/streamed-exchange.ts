@@ -2,7 +2,7 @@ import { pipeline, Readable, Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { ResponseError } from '../outcome/errors.ts'
 import { Reply, type ReplyHeaders } from '../outcome/reply.ts'
-import { codingsOf, decoders, maxOnWire, type Codings } from './decode.ts'
+import { codingsOf, decodeError, decoders, maxOnWire, type Codings } from './decode.ts'
 import { Exchange } from './exchange.ts'
 
 /**
@@ -87,7 +87,7 @@ export class StreamedExchange extends Exchange {
     })
     const damaged = (error: Error): void => {
       // Decoders also fail when the reader destroys the stream; that is no damage.
-      if (!sizeCheck.destroyed) this.stop(new ResponseError(trace, 'damaged or truncated compressed body', 'gateway', error))
+      if (!sizeCheck.destroyed) this.stop(decodeError(error, trace, 'compressed', maxBodySize))
     }
     const steps = decoders(codings).map(decoder => decoder.on('error', damaged))
     // A failure anywhere in the chain destroys all of it; a reader who destroys it only now is no evidence either.
