@@ -102,7 +102,8 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
   onResponseError(_controller: unknown, error: unknown): void {
     if (this.settled) return
     const started = this.controller !== undefined
-    const reused = started && !this.answered && this.#transport.wasOpenBefore(error, this.call.attemptAt)
+    // A kept connection that was reset while idle fails the requests that wait for it before they have begun.
+    const reused = !this.answered && this.#transport.wasOpenBefore(error, this.call.attemptAt)
     // What becomes of a connection in which the caller is waited for says nothing about the upstream.
     if (this.#upload instanceof Readable && isGivenUp(this.#upload)) {
       this.stop(this.#upload.errored ?? error)

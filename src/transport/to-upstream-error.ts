@@ -80,6 +80,6 @@ export function toUpstreamError(thrown: unknown, call: Call, progress: Progress)
   const truncated = `truncated: connection lost during the body (${code})`
   if (progress.unread) return new ResponseError(trace, `${truncated}, which its caller did not read`, 'none', cause)
   if (progress.answered) return new ResponseError(trace, truncated, 'gateway', cause)
-  if (!progress.started) return new ConnectionError(trace, code, { sent: 'never', blame: 'upstream', cause })
-  return new ConnectionError(trace, code, { sent: 'maybe', blame: progress.reused ? 'nobody' : 'upstream', cause })
+  const blame = progress.reused ? 'nobody' : 'upstream'
+  return new ConnectionError(trace, code, { sent: progress.started ? 'maybe' : 'never', blame, cause })
 }

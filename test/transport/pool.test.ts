@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { buildConnector, MockAgent, ProxyAgent } from 'undici'
-import { AttemptTimeoutError, ConnectionError, createClient, StatusError, UpstreamError, type Client } from '../../src/index.ts'
+import {
+  AttemptTimeoutError, ConnectionError, createClient, StatusError, UpstreamError, type Client, type Reply,
+} from '../../src/index.ts'
 import type { ClientOptions } from '../../src/options/options.ts'
 import { TrackedConnector } from '../../src/transport/connector.ts'
-import { closing, eventually, inTime } from '../support/check.ts'
+import { closing, eventually, inTime, settle } from '../support/check.ts'
 import { createTestClock } from '../support/clock.ts'
 import { failure } from '../support/failure.ts'
 import { goAway, refuseStream, resetStream } from '../support/h2-faults.ts'
@@ -173,6 +175,22 @@ suite('what is nobody’s failure is sent once more, at once and free', () => {
       equal((await client.post(server.url, { idempotencyKey: 'k' })).attempts, 1)
     })
   }
+
+  test('kept connections that are reset while idle, as calls are given to them', async t => {
+    const server = await closing(t, startServer())
+    const client = await closing(t, createClient({ retry: false }))
+    const methods = ['GET', 'DELETE', 'PUT', 'GET', 'GET', 'DELETE', 'PUT', 'GET']
+    const burst = (): Promise<Reply[]> => Promise.all(methods.map(method => client.request(method, server.url)))
+    await burst()
+    equal(server.connections, 8)
+    // undici looks at a connection for some turns before it uses it again.
+    await settle(20)
+    server.resetConnections()
+    // Given to the connections in the same turn, before this process has heard of it.
+    for (const { status, attempts } of await burst()) deepEqual([status, attempts], [200, 1])
+    deepEqual(evidence(client), { calls: 16, failed: 0 })
+    equal(server.hits, 16)
+  })
 
   test('only once: what fails on a fresh connection too is a failure', async t => {
     const server = await closing(t, hostile.startHostile(hostile.healthy()))
