@@ -19,6 +19,8 @@ export interface Transport {
   readonly clock: Clock
   /** Whether the connection that failed with this error had been open before `since`. */
   wasOpenBefore(error: unknown, since: number): boolean
+  /** Whether a request is sent by undici itself, whose ways are known, and not by the dispatcher of a factory. */
+  readonly isUndici: boolean
   /** The error of a connection, while undici passes it to the exchange on it. */
   readonly failing: Error | undefined
 }
@@ -99,7 +101,12 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
   /** Runs after the failure has been reported to the layers. */
   protected abstract failed(error: unknown): void
 
-  onResponseError(_controller: unknown, error: unknown): void {
+  /** Whether an error is undici's refusal to build the request: the error of a request that exists has another controller. */
+  protected isRefusal(controller: unknown): boolean {
+    return controller === null && this.controller === undefined && this.#transport.isUndici
+  }
+
+  onResponseError(controller: unknown, error: unknown): void {
     if (this.settled) return
     const started = this.controller !== undefined
     // A kept connection that was reset while idle fails the requests that wait for it before they have begun.
@@ -109,7 +116,9 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
       this.stop(this.#upload.errored ?? error)
       return
     }
-    const failure = toUpstreamError(error, this.call, { started, answered: this.answered, reused, unread: this.isUnread })
+    const { answered, isUnread: unread } = this
+    const refused = this.isRefusal(controller)
+    const failure = toUpstreamError(error, this.call, { started, answered, reused, refused, unread })
     if (isReplayable(failure, this.call)) this.#replay(reused)
     else this.#fail(failure)
   }

@@ -85,11 +85,12 @@ export class RelayedExchange extends Exchange implements RelayedBody, RelayedRes
   override onResponseError(controller: unknown, error: unknown): void {
     if (this.#isDone) return
     // A request that undici refuses to send is the caller's mistake, and its error is undici's own.
-    if (isUnsendable(error)) this.stop(error)
+    if (isUnsendable(error, this.isRefusal(controller))) this.stop(error)
     else if (!this.settled) super.onResponseError(controller, error)
     else {
       this.#isDone = true
-      const failure = toUpstreamError(error, this.call, { started: true, answered: true, reused: false, unread: this.isUnread })
+      const progress = { started: true, answered: true, reused: false, refused: false, unread: this.isUnread }
+      const failure = toUpstreamError(error, this.call, progress)
       this.#notify(() => { this.#relay.fail(failure) })
     }
   }
