@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Call, Stoppable } from '../call/call.ts'
 import { ConnectionError, ResponseError } from '../outcome/errors.ts'
 import type { ReplyHeaders } from '../outcome/reply.ts'
+import type { Verdict } from '../outcome/verdict.ts'
 import { Completion } from '../call/completion.ts'
 import { toUpstreamError } from './to-upstream-error.ts'
 
@@ -168,8 +169,15 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
     this.failed(error)
   }
 
-  protected tooLarge(): void {
-    this.stop(new ResponseError(this.call.trace, `body longer than ${this.call.settings.maxBodySize} bytes`, 'healthy'))
+  /** Whether another attempt may follow if this one fails. */
+  protected get mayBeRetried(): boolean {
+    const { settings: { retry, idempotent }, replayable, trace } = this.call
+    return retry !== false && idempotent && replayable && trace.attempts <= retry.limit
+  }
+
+  /** @param verdict - what the response proves in spite of its size. */
+  protected tooLarge(verdict: Verdict = 'healthy'): void {
+    this.stop(new ResponseError(this.call.trace, `body longer than ${this.call.settings.maxBodySize} bytes`, verdict))
   }
 }
 

@@ -42,7 +42,7 @@ export class RelayedExchange extends Exchange implements RelayedBody, RelayedRes
     const { rawHeaders } = controller
     const start = (): void => { this.#relay.start(status, headers, text, rawHeaders) }
     if (status >= 200) controller.pause()
-    if (status >= 200 || this.#mayBeRetried()) this.#deferred.push(start)
+    if (status >= 200 || this.mayBeRetried) this.#deferred.push(start)
     else {
       // The caller sees this attempt: there must not be another.
       this.call.replayed = true
@@ -179,10 +179,5 @@ export class RelayedExchange extends Exchange implements RelayedBody, RelayedRes
   #notify(run: () => void): void {
     if (this.#isPassedOn) run()
     else this.#deferred.push(run)
-  }
-
-  #mayBeRetried(): boolean {
-    const { settings: { retry, idempotent }, replayable, trace } = this.call
-    return retry !== false && idempotent && replayable && trace.attempts <= retry.limit
   }
 }

@@ -2,6 +2,7 @@ import { pipeline, Readable, Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { ResponseError } from '../outcome/errors.ts'
 import { Reply, type ReplyHeaders } from '../outcome/reply.ts'
+import type { Verdict } from '../outcome/verdict.ts'
 import { codingsOf, decodeError, decoders, maxOnWire, type Codings } from './decode.ts'
 import { Exchange } from './exchange.ts'
 
@@ -15,6 +16,8 @@ export class StreamedExchange extends Exchange {
   /** The body as the reader gets it: `#source` itself, if there is nothing to decode. */
   #body: Readable | undefined
   #size = 0
+  /** What the response proves; a body that is too long does not change that. */
+  #verdict: Verdict = 'healthy'
   #maxOnWire = 0
 
   protected begin(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
@@ -37,13 +40,15 @@ export class StreamedExchange extends Exchange {
     body.on('error', () => undefined)
     this.#source = source
     this.#body = body
-    this.replied(new Reply(status, headers, body))
+    const reply = new Reply(status, headers, body)
+    this.replied(reply)
+    this.#verdict = reply.verdict
     this.deliver()
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length
-    if (this.#size > this.#maxOnWire) this.tooLarge()
+    if (this.#size > this.#maxOnWire) this.tooLarge(this.#verdict)
     else if (this.#source?.push(chunk) === false) {
       this.call.phase = 'caller'
       controller.pause()
@@ -82,7 +87,7 @@ export class StreamedExchange extends Exchange {
       transform: (chunk: Buffer, _encoding, done) => {
         size += chunk.length
         if (size <= maxBodySize) done(null, chunk)
-        else this.stop(new ResponseError(trace, `body longer than ${maxBodySize} bytes when decoded`, 'healthy'))
+        else this.stop(new ResponseError(trace, `body longer than ${maxBodySize} bytes when decoded`, this.#verdict))
       },
     })
     const damaged = (error: Error): void => {
