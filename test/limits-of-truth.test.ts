@@ -71,6 +71,13 @@ describe('interim replies', () => {
     await failure(client.get(await raw(t, hints(33))), ResponseError)
   })
 
+  test('an unasked 100 is none over HTTP/1.1: undici takes it for a bad response', async t => {
+    const answer = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'
+    const url = await raw(t, socket => { socket.write(answer) })
+    const { reason, verdict } = await failure((await clientFor(t)).get(url), ConnectionError)
+    deepEqual([reason, verdict], ['UND_ERR_SOCKET', 'gateway'])
+  })
+
   test('an upgrade is none: it fails', async t => {
     const answer = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'
     await failure((await clientFor(t)).get(await raw(t, socket => socket.end(answer))), ConnectionError)

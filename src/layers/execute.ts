@@ -37,6 +37,11 @@ const finish: Settle = (call, reply, error) => {
     endCall(call, now, failure)
     return new Failed(failure)
   }
+  if (reply.flaw !== undefined) {
+    reply.flaw.stopped = reply.stopped
+    endCall(call, now, reply.flaw)
+    return new Failed(reply.flaw)
+  }
   if (call.settings.streamed) reply.whenEnded(bodyError => { endCall(call, clock.now(), bodyError, reply) })
   else endCall(call, now, undefined, reply)
   return undefined

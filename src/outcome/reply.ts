@@ -29,7 +29,8 @@ export interface Stale extends StandIn {
 
 const BOM = '\uFEFF'
 const NOTHING = Buffer.alloc(0)
-const EXCERPT = 1_024
+/** How much of the body of an error status is kept for its error, in bytes. @internal */
+export const EXCERPT = 1_024
 
 /** A reply's body: buffered bytes, or a stream. */
 export type ReplyBody = Buffer | Readable
@@ -68,6 +69,8 @@ export class Reply {
   retryAfter: number | undefined = undefined
   /** The StatusError for this reply, once there is one. @internal */
   failure: { stopped: StopReason | undefined } | undefined = undefined
+  /** The error for a caller who would get the body, if the body of this error status was not read to its end. @internal */
+  flaw: UpstreamError | undefined = undefined
   /** @internal */
   queued = 0
   /** @internal */
@@ -155,6 +158,7 @@ export class Reply {
     copy.stale = this.stale
     copy.fallback = this.fallback
     copy.verdict = this.verdict
+    copy.flaw = this.flaw
     copy.retryAfter = this.retryAfter
     copy.queued = this.queued
     copy.headersAfter = this.headersAfter

@@ -39,10 +39,15 @@ export class TrackedConnector {
         callback(...outcome)
       }
       // Armed first, as setting up TLS takes time as well.
-      // eslint-disable-next-line prefer-const -- the timer is armed before there is a socket
       let connecting: unknown
       const timer = clock.after(timeout, () => { (connecting as Socket).destroy(new errors.ConnectTimeoutError(`no connection within ${timeout} ms`)) })
-      connecting = connect(options, done)
+      try {
+        connecting = connect(options, done)
+      } catch (error) {
+        // Thrown in place: by TLS options that do not fit together, or a caller's `lookup`. There is no socket to give up.
+        timer.cancel()
+        throw error
+      }
     }
   }
 

@@ -10,6 +10,7 @@ import type { RelayedRequest } from './relay.ts'
 import { isStream, relayedHeaders, rereadable, withFields, type DispatchOptions } from './dispatch-options.ts'
 import { sendable, watched } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
+import { SteadyClient } from './steady-client.ts'
 
 /** Sends an exchange again, on a connection it chooses. */
 export type Replayer = Pick<Transport, 'replay'>
@@ -45,6 +46,10 @@ export class EndpointDispatcher implements Transport {
 
   wasOpenBefore(error: unknown, since: number): boolean {
     return this.#connector?.wasOpenBefore(error, since) === true
+  }
+
+  get isUndici(): boolean {
+    return this.#connector !== undefined
   }
 
   get failing(): Error | undefined {
@@ -111,6 +116,7 @@ const connectorOf = ({ tls, http2, socketPath, connectTimeout }: PoolPolicy, env
 
 const undiciPool = (origin: string, policy: PoolPolicy, { connect }: TrackedConnector): Dispatcher => new UndiciPool(origin, {
   connect,
+  factory: (url, options) => new SteadyClient(url, options),
   connections: policy.connections === Infinity ? null : policy.connections,
   allowH2: policy.http2,
   keepAliveTimeout: policy.idleTimeout,

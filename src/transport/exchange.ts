@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Call, Stoppable } from '../call/call.ts'
 import { ConnectionError, ResponseError } from '../outcome/errors.ts'
 import type { ReplyHeaders } from '../outcome/reply.ts'
+import type { Verdict } from '../outcome/verdict.ts'
 import { Completion } from '../call/completion.ts'
 import { toUpstreamError } from './to-upstream-error.ts'
 
@@ -19,6 +20,8 @@ export interface Transport {
   readonly clock: Clock
   /** Whether the connection that failed with this error had been open before `since`. */
   wasOpenBefore(error: unknown, since: number): boolean
+  /** Whether a request is sent by undici itself, whose ways are known, and not by the dispatcher of a factory. */
+  readonly isUndici: boolean
   /** The error of a connection, while undici passes it to the exchange on it. */
   readonly failing: Error | undefined
 }
@@ -99,16 +102,24 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
   /** Runs after the failure has been reported to the layers. */
   protected abstract failed(error: unknown): void
 
-  onResponseError(_controller: unknown, error: unknown): void {
+  /** Whether an error is undici's refusal to build the request: the error of a request that exists has another controller. */
+  protected isRefusal(controller: unknown): boolean {
+    return controller === null && this.controller === undefined && this.#transport.isUndici
+  }
+
+  onResponseError(controller: unknown, error: unknown): void {
     if (this.settled) return
     const started = this.controller !== undefined
-    const reused = started && !this.answered && this.#transport.wasOpenBefore(error, this.call.attemptAt)
+    // A kept connection that was reset while idle fails the requests that wait for it before they have begun.
+    const reused = !this.answered && this.#transport.wasOpenBefore(error, this.call.attemptAt)
     // What becomes of a connection in which the caller is waited for says nothing about the upstream.
     if (this.#upload instanceof Readable && isGivenUp(this.#upload)) {
       this.stop(this.#upload.errored ?? error)
       return
     }
-    const failure = toUpstreamError(error, this.call, { started, answered: this.answered, reused, unread: this.isUnread })
+    const { answered, isUnread: unread } = this
+    const refused = this.isRefusal(controller)
+    const failure = toUpstreamError(error, this.call, { started, answered, reused, refused, unread })
     if (isReplayable(failure, this.call)) this.#replay(reused)
     else this.#fail(failure)
   }
@@ -158,8 +169,15 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
     this.failed(error)
   }
 
-  protected tooLarge(): void {
-    this.stop(new ResponseError(this.call.trace, `body longer than ${this.call.settings.maxBodySize} bytes`, 'healthy'))
+  /** Whether another attempt may follow if this one fails. */
+  protected get mayBeRetried(): boolean {
+    const { settings: { retry, idempotent }, replayable, trace } = this.call
+    return retry !== false && idempotent && replayable && trace.attempts <= retry.limit
+  }
+
+  /** @param verdict - what the response proves in spite of its size. */
+  protected tooLarge(verdict: Verdict = 'healthy'): void {
+    this.stop(new ResponseError(this.call.trace, `body longer than ${this.call.settings.maxBodySize} bytes`, verdict))
   }
 }
 

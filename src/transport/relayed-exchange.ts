@@ -11,6 +11,8 @@ import type { RelayedRequest, RelayedResponse } from './relay.ts'
 
 type Controller = Dispatcher.DispatchController
 
+/** The memory that a deferred chunk takes besides its bytes, about. */
+const CHUNK_OVERHEAD = 256
 /** The most bytes of a response to read while another attempt may still replace it. */
 const MAX_DEFERRED_BYTES = 65_536
 
@@ -41,7 +43,7 @@ export class RelayedExchange extends Exchange implements RelayedBody, RelayedRes
     const { rawHeaders } = controller
     const start = (): void => { this.#relay.start(status, headers, text, rawHeaders) }
     if (status >= 200) controller.pause()
-    if (status >= 200 || this.#mayBeRetried()) this.#deferred.push(start)
+    if (status >= 200 || this.mayBeRetried) this.#deferred.push(start)
     else {
       // The caller sees this attempt: there must not be another.
       this.call.replayed = true
@@ -70,7 +72,7 @@ export class RelayedExchange extends Exchange implements RelayedBody, RelayedRes
       return
     }
     this.#deferred.push(() => { this.#relay.data(chunk) })
-    if ((this.#deferredBytes += chunk.length) > MAX_DEFERRED_BYTES) controller.pause()
+    if ((this.#deferredBytes += chunk.length + CHUNK_OVERHEAD) > MAX_DEFERRED_BYTES) controller.pause()
   }
 
   onResponseEnd(controller: Controller, trailers: ReplyHeaders): void {
@@ -85,11 +87,12 @@ export class RelayedExchange extends Exchange implements RelayedBody, RelayedRes
     if (this.#isDone) return
     const error = ownTimeout(thrown, this.#relay.options, this.call, this.clock)
     // A request that undici refuses to send is the caller's mistake, and its error is undici's own.
-    if (isUnsendable(error)) this.stop(error)
+    if (isUnsendable(error, this.isRefusal(controller))) this.stop(error)
     else if (!this.settled) super.onResponseError(controller, error)
     else {
       this.#isDone = true
-      const failure = toUpstreamError(error, this.call, { started: true, answered: true, reused: false, unread: this.isUnread })
+      const progress = { started: true, answered: true, reused: false, refused: false, unread: this.isUnread }
+      const failure = toUpstreamError(error, this.call, progress)
       this.#notify(() => { this.#relay.fail(failure) })
     }
   }
@@ -179,10 +182,5 @@ export class RelayedExchange extends Exchange implements RelayedBody, RelayedRes
   #notify(run: () => void): void {
     if (this.#isPassedOn) run()
     else this.#deferred.push(run)
-  }
-
-  #mayBeRetried(): boolean {
-    const { settings: { retry, idempotent }, replayable, trace } = this.call
-    return retry !== false && idempotent && replayable && trace.attempts <= retry.limit
   }
 }

@@ -2,7 +2,8 @@ import { pipeline, Readable, Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { ResponseError } from '../outcome/errors.ts'
 import { Reply, type ReplyHeaders } from '../outcome/reply.ts'
-import { codingsOf, decoders, maxOnWire, type Codings } from './decode.ts'
+import type { Verdict } from '../outcome/verdict.ts'
+import { codingsOf, decodeError, decoders, maxOnWire, type Codings } from './decode.ts'
 import { Exchange } from './exchange.ts'
 
 /**
@@ -15,6 +16,8 @@ export class StreamedExchange extends Exchange {
   /** The body as the reader gets it: `#source` itself, if there is nothing to decode. */
   #body: Readable | undefined
   #size = 0
+  /** What the response proves; a body that is too long does not change that. */
+  #verdict: Verdict = 'healthy'
   #maxOnWire = 0
 
   protected begin(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
@@ -37,13 +40,15 @@ export class StreamedExchange extends Exchange {
     body.on('error', () => undefined)
     this.#source = source
     this.#body = body
-    this.replied(new Reply(status, headers, body))
+    const reply = new Reply(status, headers, body)
+    this.replied(reply)
+    this.#verdict = reply.verdict
     this.deliver()
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length
-    if (this.#size > this.#maxOnWire) this.tooLarge()
+    if (this.#size > this.#maxOnWire) this.tooLarge(this.#verdict)
     else if (this.#source?.push(chunk) === false) {
       this.call.phase = 'caller'
       controller.pause()
@@ -82,12 +87,12 @@ export class StreamedExchange extends Exchange {
       transform: (chunk: Buffer, _encoding, done) => {
         size += chunk.length
         if (size <= maxBodySize) done(null, chunk)
-        else this.stop(new ResponseError(trace, `body longer than ${maxBodySize} bytes when decoded`, 'healthy'))
+        else this.stop(new ResponseError(trace, `body longer than ${maxBodySize} bytes when decoded`, this.#verdict))
       },
     })
     const damaged = (error: Error): void => {
       // Decoders also fail when the reader destroys the stream; that is no damage.
-      if (!sizeCheck.destroyed) this.stop(new ResponseError(trace, 'damaged or truncated compressed body', 'gateway', error))
+      if (!sizeCheck.destroyed) this.stop(decodeError(error, trace, 'compressed', maxBodySize))
     }
     const steps = decoders(codings).map(decoder => decoder.on('error', damaged))
     // A failure anywhere in the chain destroys all of it; a reader who destroys it only now is no evidence either.

@@ -9,6 +9,8 @@ export interface Progress {
   readonly answered: boolean
   /** The connection had been open before this attempt began. */
   readonly reused: boolean
+  /** undici refused to build the request. */
+  readonly refused: boolean
   /** The body of the response was not being read by its caller. */
   readonly unread: boolean
 }
@@ -46,8 +48,11 @@ const undiciCodeOf = (error: Error): string => {
 }
 
 /** Whether undici itself refused to send the request, so that the upstream has not seen it. */
-export const isUnsendable = (error: unknown): boolean =>
-  error instanceof Error && (UNSENDABLE.has(undiciCodeOf(error)) || error.message === NO_UPGRADE)
+export const isUnsendable = (error: unknown, refused: boolean): boolean => {
+  if (!(error instanceof Error)) return false
+  const code = undiciCodeOf(error)
+  return UNSENDABLE.has(code) || error.message === NO_UPGRADE || (refused && !CLOSED.has(code))
+}
 
 /**
  * Converts an error of undici, Node or a custom dispatcher to an UpstreamError or OptionError. Any error that is not
@@ -69,7 +74,7 @@ export function toUpstreamError(thrown: unknown, call: Call, progress: Progress)
     return ended
   }
   // The message names the invalid part ('invalid request path'), not its value.
-  if (UNSENDABLE.has(code)) return new OptionError('request', error.message, 'a request that can be sent')
+  if (UNSENDABLE.has(code) || progress.refused) return new OptionError('request', error.message, 'a request that can be sent')
   if ((error as { http2ErrorCode?: unknown }).http2ErrorCode === REFUSED_STREAM) {
     return new ConnectionError(trace, 'REFUSED_STREAM', { sent: 'never', blame: 'nobody', cause })
   }
@@ -80,6 +85,6 @@ export function toUpstreamError(thrown: unknown, call: Call, progress: Progress)
   const truncated = `truncated: connection lost during the body (${code})`
   if (progress.unread) return new ResponseError(trace, `${truncated}, which its caller did not read`, 'none', cause)
   if (progress.answered) return new ResponseError(trace, truncated, 'gateway', cause)
-  if (!progress.started) return new ConnectionError(trace, code, { sent: 'never', blame: 'upstream', cause })
-  return new ConnectionError(trace, code, { sent: 'maybe', blame: progress.reused ? 'nobody' : 'upstream', cause })
+  const blame = progress.reused ? 'nobody' : 'upstream'
+  return new ConnectionError(trace, code, { sent: progress.started ? 'maybe' : 'never', blame, cause })
 }

@@ -1,12 +1,17 @@
-import { deepEqual, equal, ok } from 'node:assert/strict'
+import { deepEqual, equal, ok, throws } from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
-import { MockAgent, ProxyAgent } from 'undici'
-import { AttemptTimeoutError, ConnectionError, createClient, StatusError, UpstreamError, type Client } from '../../src/index.ts'
+import { buildConnector, MockAgent, ProxyAgent } from 'undici'
+import {
+  AttemptTimeoutError, ConnectionError, createClient, StatusError, UpstreamError, type Client, type Reply,
+} from '../../src/index.ts'
 import type { ClientOptions } from '../../src/options/options.ts'
-import { closing, eventually, inTime } from '../support/check.ts'
+import { TrackedConnector } from '../../src/transport/connector.ts'
+import { closing, eventually, inTime, settle } from '../support/check.ts'
+import { createTestClock } from '../support/clock.ts'
 import { failure } from '../support/failure.ts'
 import { goAway, refuseStream, resetStream } from '../support/h2-faults.ts'
 import * as hostile from '../support/hostile.ts'
@@ -85,6 +90,25 @@ suite('connections', () => {
 })
 
 suite('TLS', () => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+  const throwing: [string, object][] = [
+    ['a key that does not belong to its certificate', { ...secure.tls, cert: tls.cert, key }],
+    ['a lookup that throws', { ...secure.tls, lookup: () => { throw new Error('no lookup') } }],
+  ]
+  for (const [name, options] of throwing) {
+    test(`that cannot be begun leaves no timer behind: ${name}`, async t => {
+      const [server, client] = await start(t, { protocol: 'https' }, { retry: false, pool: { tls: options } })
+      const url = server.url.replace('127.0.0.1', 'localhost')
+      equal((await failure(client.get(url), ConnectionError)).sent, 'never')
+      const clock = createTestClock()
+      const connector = new TrackedConnector(buildConnector(options), 300, clock)
+      const { hostname, port, protocol } = new URL(url)
+      throws(() => { connector.connect({ hostname, host: hostname, port, protocol, servername: '' }, () => undefined) })
+      clock.tick(300)
+    })
+  }
+
   test('is verified unless somebody says otherwise', async t => {
     const server = await closing(t, startServer({ protocol: 'https' }))
     const call = async (options: ClientOptions): Promise<unknown> => {
@@ -151,6 +175,22 @@ suite('what is nobody’s failure is sent once more, at once and free', () => {
       equal((await client.post(server.url, { idempotencyKey: 'k' })).attempts, 1)
     })
   }
+
+  test('kept connections that are reset while idle, as calls are given to them', async t => {
+    const server = await closing(t, startServer())
+    const client = await closing(t, createClient({ retry: false }))
+    const methods = ['GET', 'DELETE', 'PUT', 'GET', 'GET', 'DELETE', 'PUT', 'GET']
+    const burst = (): Promise<Reply[]> => Promise.all(methods.map(method => client.request(method, server.url)))
+    await burst()
+    equal(server.connections, 8)
+    // undici looks at a connection for some turns before it uses it again.
+    await settle(20)
+    server.resetConnections()
+    // Given to the connections in the same turn, before this process has heard of it.
+    for (const { status, attempts } of await burst()) deepEqual([status, attempts], [200, 1])
+    deepEqual(evidence(client), { calls: 16, failed: 0 })
+    equal(server.hits, 16)
+  })
 
   test('only once: what fails on a fresh connection too is a failure', async t => {
     const server = await closing(t, hostile.startHostile(hostile.healthy()))

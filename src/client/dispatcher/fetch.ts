@@ -1,5 +1,5 @@
-import { Readable } from 'node:stream'
-import { buffer } from 'node:stream/consumers'
+import type { Readable } from 'node:stream'
+import { systemEnv, type Timer } from '../../clock.ts'
 import { fieldOf, type DispatchOptions } from '../../transport/dispatch-options.ts'
 import { Dispatcher1Wrapper, fetch as ownFetch, type Dispatcher } from '../../transport/undici.ts'
 
@@ -21,15 +21,64 @@ const isBufferable = ({ body, headers }: DispatchOptions): boolean =>
   typeof body === 'object' && body !== null && Symbol.asyncIterator in body
   && Number(fieldOf(headers, 'content-length')) <= MAX_BUFFERED
 
-/** Buffers a body; if that fails, returns a stream that fails with the same error when it is sent. */
-const buffered = (body: Readable): Promise<Buffer | Readable> =>
-  buffer(body).catch((error: unknown) => new Readable({ read() { this.destroy(error as Error) } }))
+/**
+ * How long to wait for a body, in ms. One that was buffered all along is there within some turns of the event loop; any other is
+ * the caller's stream, and is sent as it comes: then the call has begun, and its time limits apply.
+ */
+const MAX_WAIT = 250
+
+/** Buffers a body that is there. Otherwise returns all of it as a stream: it is late, or has failed and fails again. */
+async function buffered(body: AsyncIterable<Uint8Array>): Promise<Buffer | AsyncIterable<Uint8Array>> {
+  const iterator = body[Symbol.asyncIterator]()
+  const chunks: Uint8Array[] = []
+  const late = lateness()
+  try {
+    for (;;) {
+      const next = iterator.next()
+      const first = await Promise.race([next, late.promise]).catch(() => undefined)
+      if (first === undefined) return rest(chunks, next, iterator)
+      if (first.done === true) return Buffer.concat(chunks)
+      chunks.push(first.value)
+    }
+  } finally {
+    late.cancel()
+  }
+}
+
+/** A promise that resolves to undefined after {@link MAX_WAIT} ms, in which this process did not stand still. */
+function lateness(): { readonly promise: Promise<undefined>; cancel(): void } {
+  const { clock } = systemEnv
+  let timer: Timer | undefined
+  const promise = new Promise<undefined>(resolve => {
+    const wait = (): void => {
+      const since = clock.now()
+      timer = clock.after(MAX_WAIT, () => {
+        if (clock.stalledAt >= since) wait()
+        else resolve(undefined)
+      })
+    }
+    wait()
+  })
+  return { promise, cancel: () => { timer?.cancel() } }
+}
+
+async function* rest(
+  chunks: readonly Uint8Array[], pending: Promise<IteratorResult<Uint8Array>>, iterator: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks
+    for (let next = await pending; next.done !== true; next = await iterator.next()) yield next.value
+  } finally {
+    // Not awaited, as the caller may never answer; it knows of its own failure.
+    iterator.return?.().catch(() => undefined)
+  }
+}
 
 /**
  * Adapts a dispatcher for the host's `fetch`.
  *
  * The host's undici may be an older major version, whose handlers are wrapped. It turns every body into a stream; one with a
- * known length is buffered first, so that it can be sent again.
+ * known length is buffered first if it is there, so that it can be sent again.
  */
 export const forHost = (dispatcher: Dispatcher): Pick<Dispatcher, 'dispatch'> => {
   const older = new Dispatcher1Wrapper(dispatcher)
@@ -37,7 +86,7 @@ export const forHost = (dispatcher: Dispatcher): Pick<Dispatcher, 'dispatch'> =>
     dispatch(options, handler) {
       const target = typeof handler.onRequestStart === 'function' ? dispatcher : older
       if (!isBufferable(options)) return target.dispatch(options, handler)
-      void buffered(options.body as Readable).then(body => target.dispatch({ ...options, body }, handler))
+      void buffered(options.body as Readable).then(body => target.dispatch({ ...options, body: body as Readable }, handler))
       return true
     },
   }

@@ -47,6 +47,38 @@ suite('client.fetch', () => {
     deepEqual(await echoed(fetch(`${url}/c`, request)).then(({ method, url: at, body }) => [method, at, body]), ['PUT', '/c', 'mine'])
   })
 
+  test('waits for a body no longer than callerTimeout, whether its length is known or not', async t => {
+    const [{ url }, { fetch }] = await start(t, echo, { deadline: 200, callerTimeout: 200 })
+    for (const headers of [{}, { 'content-length': '2' }]) {
+      for (const chunks of [['a'], []]) {
+        const body = new ReadableStream({
+          start(controller) { for (const chunk of chunks) controller.enqueue(Buffer.from(chunk)) },
+        })
+        const cause = await causeOf(fetch(url, { method: 'PUT', duplex: 'half', headers, body } as object))
+        ok(cause instanceof DeadlineExceededError)
+        deepEqual([cause.phase, cause.verdict], ['caller', 'none'])
+      }
+    }
+  })
+
+  test('sends a body of known length that is late, all of it and in order', async t => {
+    const [{ url }, { fetch }] = await start(t, echo)
+    const chunks = ['one ', 'two ', 'three']
+    const body = new ReadableStream({
+      async pull(controller) {
+        const next = chunks.shift()
+        if (next === undefined) controller.close()
+        else {
+          if (next === 'two ') await new Promise<void>(resolve => { setTimeout(resolve, 400) })
+          controller.enqueue(Buffer.from(next))
+        }
+      },
+    })
+    const headers = { 'content-length': '13' }
+    const seen = await echoed(fetch(url, { method: 'PUT', duplex: 'half', headers, body } as object))
+    deepEqual([seen.body, seen.headers['content-length'], seen.headers['transfer-encoding']], ['one two three', '13', undefined])
+  })
+
   test('sends every kind of body as the host’s does', async t => {
     const [{ url }, { fetch }] = await start(t, echo)
     const bodies: (() => NonNullable<RequestInit['body']>)[] = [
