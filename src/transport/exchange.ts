@@ -109,7 +109,7 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
       return
     }
     const failure = toUpstreamError(error, this.call, { started, answered: this.answered, reused, unread: this.isUnread })
-    if (isReplayable(failure, this.call)) this.#replay(reused)
+    if (!this.answered && isReplayable(failure, this.call)) this.#replay(reused)
     else this.#fail(failure)
   }
 

@@ -1,0 +1,70 @@
+import { deepEqual, equal, match } from 'node:assert/strict'
+import { constants } from 'node:http2'
+import { text } from 'node:stream/consumers'
+import { suite, test, type TestContext } from 'node:test'
+import { request } from 'undici'
+import { createClient, ResponseError, UpstreamError, type Client, type ClientOptions } from '../../src/index.ts'
+import { closing, inTime } from '../support/check.ts'
+import { failure } from '../support/failure.ts'
+import { startFrames, type FrameServer, type FrameWriter } from '../support/h2-frames.ts'
+import { tls } from '../support/tls.ts'
+
+/* What only HTTP/2 can do to a call: streams that are refused or reset beside others, and sessions that many calls share. */
+
+const http2 = { pool: { http2: true, tls: { ca: tls.cert } } }
+const frames = async (
+  t: TestContext, onRequest: (id: number, writer: FrameWriter) => void, options: ClientOptions = {},
+): Promise<[FrameServer, Client]> =>
+  [await closing(t, startFrames(onRequest)), await closing(t, createClient({ ...http2, ...options }))]
+const circuitOf = (client: Client): string => client.snapshot()[0]!.endpoints[0]!.circuit
+const answer = (id: number, writer: FrameWriter, body = 'whole'): void => {
+  writer.headers(id)
+  writer.data(id, body, true)
+}
+
+/** Every way to read a body to its end. */
+const faces: Record<string, (client: Client, url: string) => Promise<string>> = {
+  'client.post()': async (client, url) => (await client.post(url, { body: 'x' })).text(),
+  'client.get()': async (client, url) => (await client.get(url)).text(),
+  'client.stream()': async (client, url) => text((await client.stream('GET', url)).body),
+  'client.dispatcher()': async (client, url) => (await request(url, { dispatcher: client.dispatcher() })).body.text(),
+}
+
+suite('a GOAWAY', () => {
+  test('leaves requests unprocessed, which are sent again whatever their method, and blames nobody', async t => {
+    const PER_CONNECTION = 3
+    const [server, client] = await frames(t, (id, writer) => {
+      if (writer.requests <= PER_CONNECTION) answer(id, writer)
+      else if (writer.requests === PER_CONNECTION + 1) {
+        writer.goAway(2 * PER_CONNECTION - 1, constants.NGHTTP2_NO_ERROR)
+        writer.socket.end()
+      }
+    })
+    const replies = await Promise.all(Array.from({ length: 12 }, () => client.post(server.url, { body: 'x' })))
+    deepEqual(replies.map(reply => reply.text()), Array<string>(12).fill('whole'))
+    equal(circuitOf(client), 'closed')
+  })
+
+  test('with the code of an error is evidence, and still promises that nothing was processed', async t => {
+    const [server, client] = await frames(t, (_id, writer) => {
+      writer.goAway(0, constants.NGHTTP2_INTERNAL_ERROR)
+    }, { retry: false })
+    const error = await failure(client.post(server.url, { body: 'x' }), UpstreamError)
+    deepEqual([error.code, error.sent, error.verdict], ['ERR_CONNECTION', 'never', 'gateway'])
+  })
+})
+
+suite('an answer that has begun', () => {
+  for (const [face, ask] of Object.entries(faces)) {
+    test(`is not sent for again when its stream is refused: ${face}`, async t => {
+      const [server, client] = await frames(t, (id, writer) => {
+        writer.headers(id)
+        writer.data(id, 'half', false)
+        writer.reset(id, constants.NGHTTP2_REFUSED_STREAM)
+      }, { retry: false })
+      const error = await failure(inTime(ask(client, server.url), { within: 4_000 }), ResponseError)
+      match(error.message, /truncated/)
+      equal(server.requests, 1)
+    })
+  }
+})
