@@ -21,11 +21,14 @@ export class EndpointDispatcher implements Transport {
   readonly #origin: string
   readonly #replayer: Replayer
   readonly #connector: TrackedConnector | undefined
+  /** For undici's own timers, if its pool has one that must not apply to a request. */
+  readonly #timeouts: Partial<DispatchOptions>
 
   constructor(origin: string, policy: PoolPolicy, env: Env, replayer: Replayer) {
     this.clock = env.clock
     this.#origin = origin
     this.#replayer = replayer
+    this.#timeouts = policy.http2 && policy.factory === undefined ? { headersTimeout: 0 } : {}
     if (policy.factory === undefined) {
       this.#connector = connectorOf(policy, env)
       this.dispatcher = undiciPool(origin, policy, this.#connector)
@@ -67,6 +70,7 @@ export class EndpointDispatcher implements Transport {
     }
     try {
       this.dispatcher.dispatch({
+        ...this.#timeouts,
         origin: this.#origin,
         path: call.target,
         method: call.method,
@@ -83,7 +87,7 @@ export class EndpointDispatcher implements Transport {
     if (body !== undefined) exchange.watchUpload(sent)
     try {
       this.dispatcher.dispatch({
-        ...options, ...this.#bodyTimeout(options),
+        ...options, ...this.#bodyTimeout(options), ...(options.headersTimeout === undefined ? this.#timeouts : {}),
         origin: this.#origin,
         headers: relayedHeaders(headers ?? undefined, call) ?? null,
         body: sent as NonNullable<DispatchOptions['body']> | null,
@@ -115,7 +119,8 @@ const undiciPool = (origin: string, policy: PoolPolicy, { connect }: TrackedConn
   allowH2: policy.http2,
   keepAliveTimeout: policy.idleTimeout,
   keepAliveMaxTimeout: policy.maxIdleTimeout,
-  // Every call has a deadline, which is exact and covers these; undici's own timers would only cost time.
-  headersTimeout: 0,
+  // Every call has a deadline, which is exact and covers these; undici's own timers would only cost time. Over HTTP/2 this one
+  // also ends the wait for a server that allows no streams, in which cancelled requests would stay in undici's queue for ever.
+  headersTimeout: policy.http2 ? policy.connectTimeout : 0,
   bodyTimeout: 0,
 })

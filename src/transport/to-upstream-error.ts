@@ -31,10 +31,14 @@ const REFUSED_STREAM = 7
  */
 const UNPROCESSED = /^HTTP\/2: (?:"GOAWAY" frame received with code (\d+)|"frameError" received - type 1,)/
 
+/** undici's message for requests that still wait for a stream, or wait again as theirs was refused. */
+const NO_STREAMS = 'HTTP/2: server did not accept a new stream'
+
 /** How a request failed that the server has not processed, over HTTP/2; undefined if it may have been. */
 function unprocessed(error: Error, code: string): Pick<ConnectionError, 'reason' | 'blame'> | undefined {
   const { http2ErrorCode } = error as { http2ErrorCode?: unknown }
   if (http2ErrorCode === REFUSED_STREAM) return { reason: 'REFUSED_STREAM', blame: 'nobody' }
+  if (error.message.startsWith(NO_STREAMS)) return { reason: code, blame: 'upstream' }
   const goaway = UNPROCESSED.exec(error.message)
   if (goaway === null || !code.startsWith('UND_ERR_')) return undefined
   // An orderly shutdown has code 0; any other code means an error of the upstream, or one it finds with its clients.

@@ -1,13 +1,15 @@
 import { deepEqual, equal, match } from 'node:assert/strict'
-import { constants } from 'node:http2'
+import { once } from 'node:events'
+import { constants, createSecureServer, type ServerHttp2Session } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { suite, test, type TestContext } from 'node:test'
 import { request } from 'undici'
-import { createClient, ResponseError, UpstreamError, type Client, type ClientOptions } from '../../src/index.ts'
+import { ConnectionError, createClient, ResponseError, UpstreamError, type Client, type ClientOptions } from '../../src/index.ts'
 import { closing, inTime } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import { startFrames, type FrameServer, type FrameWriter } from '../support/h2-frames.ts'
-import { tls } from '../support/tls.ts'
+import { startServer, tls } from '../support/server.ts'
 
 /* What only HTTP/2 can do to a call: streams that are refused or reset beside others, and sessions that many calls share. */
 
@@ -67,4 +69,41 @@ suite('an answer that has begun', () => {
       equal(server.requests, 1)
     })
   }
+})
+
+suite('a server that allows no streams', () => {
+  const none = async (t: TestContext): Promise<string> => {
+    const server = createSecureServer({ ...tls, settings: { maxConcurrentStreams: 0 } })
+    const sessions = new Set<ServerHttp2Session>()
+    server.on('session', session => { sessions.add(session.on('error', () => {})) }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.after(() => {
+      for (const session of sessions) session.destroy()
+      server.close()
+    })
+    return `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+
+  test('does not keep close() waiting for calls that have ended', async t => {
+    const client = createClient({ ...http2, deadline: 100, retry: false })
+    t.after(() => client.destroy())
+    const url = await none(t)
+    await Promise.all([1, 2, 3].map(() => failure(client.get(url), UpstreamError)))
+    await inTime(client.close(), { within: 4_000 })
+  })
+
+  test('fails a call after the connect timeout, as nothing was sent', async t => {
+    const client = await closing(t, createClient({ ...http2, pool: { ...http2.pool, connectTimeout: 100 }, retry: false }))
+    const error = await failure(inTime(client.post(await none(t), { body: 'x' }), { within: 4_000 }), ConnectionError)
+    deepEqual([error.reason, error.sent, error.blame], ['UND_ERR_HEADERS_TIMEOUT', 'never', 'upstream'])
+  })
+
+  test('and its limit on headers does not apply to a request that has been sent', async t => {
+    const client = await closing(t, createClient({ ...http2, pool: { ...http2.pool, connectTimeout: 50 }, retry: false }))
+    const server = await closing(t, startServer({ protocol: 'h2', handler: (_request, response) => {
+      setTimeout(() => response.end('late'), 400)
+    } }))
+    equal((await client.get(server.url)).text(), 'late')
+    equal(await faces['client.dispatcher()']!(client, server.url), 'late')
+  })
 })
