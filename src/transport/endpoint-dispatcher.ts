@@ -54,6 +54,10 @@ export class EndpointDispatcher implements Transport {
     return this.#connector?.failing
   }
 
+  get isHttp2(): boolean {
+    return this.#connector?.isHttp2 === true
+  }
+
   dispatch(call: Call, exchange: Exchange): void {
     if (call.relay !== undefined) {
       this.#relay(call, call.relay as object as RelayedRequest, exchange)

@@ -6,10 +6,10 @@ import { text } from 'node:stream/consumers'
 import { suite, test, type TestContext } from 'node:test'
 import { request } from 'undici'
 import { ConnectionError, createClient, ResponseError, UpstreamError, type Client, type ClientOptions } from '../../src/index.ts'
-import { closing, inTime } from '../support/check.ts'
+import { closing, eventually, inTime } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import { startFrames, type FrameServer, type FrameWriter } from '../support/h2-frames.ts'
-import { startServer, tls } from '../support/server.ts'
+import { byPath, hold, startServer, status, tls } from '../support/server.ts'
 
 /* What only HTTP/2 can do to a call: streams that are refused or reset beside others, and sessions that many calls share. */
 
@@ -69,6 +69,54 @@ suite('an answer that has begun', () => {
       equal(server.requests, 1)
     })
   }
+})
+
+suite('a stream that is reset', () => {
+  const resets = [['CANCEL', constants.NGHTTP2_CANCEL], ['NO_ERROR', constants.NGHTTP2_NO_ERROR]] as const
+  for (const [face, ask] of Object.entries(faces)) {
+    for (const [name, code] of resets) {
+      test(`with ${name} before its end is truncated: ${face}`, async t => {
+        const [server, client] = await frames(t, (id, writer) => {
+          writer.headers(id)
+          writer.data(id, 'half', false)
+          writer.reset(id, code)
+        }, { retry: false })
+        const error = await failure(inTime(ask(client, server.url), { within: 4_000 }), ResponseError)
+        deepEqual([error.message.includes('truncated'), error.verdict], [true, 'gateway'])
+      })
+    }
+  }
+
+  test('after its end is whole, as a server may not need the rest of the request', async t => {
+    const [server, client] = await frames(t, (id, writer) => {
+      answer(id, writer)
+      writer.reset(id, constants.NGHTTP2_NO_ERROR)
+    })
+    for (const ask of Object.values(faces)) equal(await ask(client, server.url), 'whole')
+  })
+})
+
+suite('a session', () => {
+  test('whose peer has vanished is left soon after a call on it has timed out', async t => {
+    const [server, client] = await frames(t, (id, writer) => {
+      if (server.accepted > 1 || writer.requests === 1) answer(id, writer)
+    }, { deadline: 200, retry: false, breaker: false })
+    await client.get(server.url)
+    await failure(client.get(server.url), UpstreamError)
+    await eventually(() => client.get(server.url).then(() => true, () => false), { within: 4_000 })
+    equal(server.accepted, 2)
+  })
+
+  test('on which only a call was slow is kept', async t => {
+    const gate = hold(status(200))
+    const server = await closing(t, startServer({ protocol: 'h2', handler: byPath({ '/slow': gate.handler, '/': status(204) }) }))
+    const client = await closing(t, createClient({ ...http2, retry: false }))
+    await failure(client.get(`${server.url}/slow`, { deadline: 50 }), UpstreamError)
+    await failure(client.get(`${server.url}/slow`, { deadline: 1_300 }), UpstreamError)
+    equal((await client.get(server.url)).status, 204)
+    equal(server.accepted, 1)
+    gate.release()
+  })
 })
 
 suite('a server that allows no streams', () => {
