@@ -8,6 +8,7 @@ import { TrackedConnector, lookup } from './connector.ts'
 import type { Exchange, Transport } from './exchange.ts'
 import { isStream, type RelayedRequest } from './relay.ts'
 import { relayedHeaders, rereadable, withFields, type DispatchOptions } from './dispatch-options.ts'
+import { PoolClient } from './pool-client.ts'
 import { sendable, watched } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
 
@@ -119,6 +120,7 @@ const connectorOf = ({ tls, http2, socketPath, connectTimeout }: PoolPolicy, env
 
 const undiciPool = (origin: string, policy: PoolPolicy, { connect }: TrackedConnector): Dispatcher => new UndiciPool(origin, {
   connect,
+  factory: (url, options) => new PoolClient(url, options),
   connections: policy.connections === Infinity ? null : policy.connections,
   allowH2: policy.http2,
   keepAliveTimeout: policy.idleTimeout,

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { suite, test, type TestContext } from 'node:test'
 import { request } from 'undici'
-import { ConnectionError, createClient, ResponseError, UpstreamError, type Client, type ClientOptions } from '../../src/index.ts'
+import { ConnectionError, createClient, OptionError, ResponseError, UpstreamError, type Client, type ClientOptions } from '../../src/index.ts'
 import { closing, eventually, inTime } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import { startFrames, type FrameServer, type FrameWriter } from '../support/h2-frames.ts'
@@ -94,6 +94,20 @@ suite('a stream that is reset', () => {
     })
     for (const ask of Object.values(faces)) equal(await ask(client, server.url), 'whole')
   })
+})
+
+suite('a request that undici refuses', () => {
+  for (const protocol of ['http', 'h2'] as const) {
+    test(`leaves its connection to those after it: ${protocol}`, async t => {
+      const server = await closing(t, startServer({ protocol }))
+      const client = await closing(t, createClient({ ...http2, pool: { ...http2.pool, connections: 1 }, deadline: 2_000 }))
+      for (let times = 0; times < 3; times++) {
+        await failure(client.get(server.url, { headers: { expect: 'nothing known' } }), OptionError)
+        equal((await client.get(server.url)).status, 200)
+      }
+      equal(server.hits, 3)
+    })
+  }
 })
 
 suite('a session', () => {
