@@ -7,7 +7,7 @@ import type { HeaderFields } from '../http/headers.ts'
 import { TrackedConnector, lookup } from './connector.ts'
 import type { Exchange, Transport } from './exchange.ts'
 import { isStream, type RelayedRequest } from './relay.ts'
-import { relayedHeaders, rereadable, withFields, type DispatchOptions } from './dispatch-options.ts'
+import { forbiddenOverHttp2, relayedHeaders, rereadable, withFields, type DispatchOptions } from './dispatch-options.ts'
 import { PoolClient } from './pool-client.ts'
 import { sendable, watched } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
@@ -22,6 +22,7 @@ export class EndpointDispatcher implements Transport {
   readonly #origin: string
   readonly #replayer: Replayer
   readonly #connector: TrackedConnector | undefined
+  readonly #isHttp2Offered: boolean
   /** For undici's own timers, if its pool has one that must not apply to a request. */
   readonly #timeouts: Partial<DispatchOptions>
 
@@ -29,7 +30,8 @@ export class EndpointDispatcher implements Transport {
     this.clock = env.clock
     this.#origin = origin
     this.#replayer = replayer
-    this.#timeouts = policy.http2 && policy.factory === undefined ? { headersTimeout: 0 } : {}
+    this.#isHttp2Offered = policy.http2 && policy.factory === undefined
+    this.#timeouts = this.#isHttp2Offered ? { headersTimeout: 0 } : {}
     if (policy.factory === undefined) {
       this.#connector = connectorOf(policy, env)
       this.dispatcher = undiciPool(origin, policy, this.#connector)
@@ -74,12 +76,14 @@ export class EndpointDispatcher implements Transport {
       return
     }
     try {
+      const headers = requestHeaders(call)
+      if (this.#isHttp2Offered) exchange.forbidden = forbiddenOverHttp2(headers)
       this.dispatcher.dispatch({
         ...this.#timeouts,
         origin: this.#origin,
         path: call.target,
         method: call.method,
-        headers: requestHeaders(call),
+        headers,
         body: body as Body & Dispatcher.DispatchOptions['body'],
       }, exchange)
     } catch (error) {
@@ -91,10 +95,12 @@ export class EndpointDispatcher implements Transport {
     const sent = body === undefined || isStream(body) ? options.body ?? null : watched(body, call, abort)
     if (body !== undefined) exchange.watchUpload(sent)
     try {
+      const fields = relayedHeaders(headers ?? undefined, call) ?? null
+      if (this.#isHttp2Offered) exchange.forbidden = forbiddenOverHttp2(fields)
       this.dispatcher.dispatch({
         ...options, ...this.#bodyTimeout(options), ...(options.headersTimeout === undefined ? this.#timeouts : {}),
         origin: this.#origin,
-        headers: relayedHeaders(headers ?? undefined, call) ?? null,
+        headers: fields,
         body: sent as NonNullable<DispatchOptions['body']> | null,
       }, exchange)
     } catch (error) {

@@ -7,6 +7,7 @@ import type { ReplyHeaders } from '../outcome/reply.ts'
 import { Completion } from '../call/completion.ts'
 import { expectStream, type H2Stream } from './h2-stream.ts'
 import { toUpstreamError } from './to-upstream-error.ts'
+import { errors } from './undici.ts'
 
 /** The most interim (1xx) responses that may precede the final one. */
 const MAX_INTERIM = 32
@@ -38,6 +39,8 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
   protected controller: Dispatcher.DispatchController | undefined
   protected answered = false
   protected settled = false
+  /** The name of a header field that cannot be sent if the connection proves to speak HTTP/2. */
+  forbidden: string | undefined
   #transport: Transport
   #interim = 0
   /** The stream over HTTP/2. */
@@ -57,6 +60,14 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
     if (this.settled) {
       // Cancelled while it waited for a connection: none of it must be sent.
       controller.abort(new Error('The call was cancelled before it was sent'))
+      return
+    }
+    if (this.#transport.isHttp2 && this.forbidden !== undefined) {
+      // Node would refuse it as well, and undici would close the connection with all its streams.
+      this.controller = undefined
+      const error = new errors.InvalidArgumentError(`invalid ${this.forbidden} header over HTTP/2`)
+      this.onResponseError(controller, error)
+      controller.abort(error)
       return
     }
     if (this.#transport.isHttp2) expectStream(stream => { this.#stream = stream })

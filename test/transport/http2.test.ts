@@ -5,11 +5,13 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { suite, test, type TestContext } from 'node:test'
 import { request } from 'undici'
-import { ConnectionError, createClient, OptionError, ResponseError, UpstreamError, type Client, type ClientOptions } from '../../src/index.ts'
+import {
+  ConnectionError, createClient, OptionError, ResponseError, UpstreamError, type Client, type ClientOptions,
+} from '../../src/index.ts'
 import { closing, eventually, inTime } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import { startFrames, type FrameServer, type FrameWriter } from '../support/h2-frames.ts'
-import { byPath, hold, startServer, status, tls } from '../support/server.ts'
+import { byPath, echo, hold, startServer, status, tls } from '../support/server.ts'
 
 /* What only HTTP/2 can do to a call: streams that are refused or reset beside others, and sessions that many calls share. */
 
@@ -108,6 +110,37 @@ suite('a request that undici refuses', () => {
       equal(server.hits, 3)
     })
   }
+})
+
+suite('a header field that HTTP/2 forbids', () => {
+  const forbidden = { 'te': 'gzip', 'proxy-connection': 'keep-alive', 'http2-settings': 'AAMAAABk' }
+  for (const [name, value] of Object.entries(forbidden)) {
+    test(`is the caller's mistake, and costs no other call its connection: ${name}`, async t => {
+      const gate = hold(status(200))
+      const handler = byPath({ '/held': gate.handler, '/': status(200) })
+      const server = await closing(t, startServer({ protocol: 'h2', handler }))
+      const client = await closing(t, createClient(http2))
+      const held = client.get(`${server.url}/held`)
+      await eventually(() => gate.waiting === 1)
+      const headers = { [name]: value }
+      const error = await failure(client.get(server.url, { headers }), OptionError)
+      match(error.message, new RegExp(`invalid ${name} header over HTTP/2`))
+      await failure(client.stream('GET', server.url, { headers }), OptionError)
+      const relayed = await failure(request(server.url, { dispatcher: client.dispatcher(), headers }), Error)
+      equal((relayed as { code?: unknown }).code, 'UND_ERR_INVALID_ARG')
+      gate.release()
+      equal((await held).status, 200)
+      equal((await client.get(server.url, { headers: { te: 'trailers' } })).status, 200)
+      deepEqual([server.accepted, circuitOf(client)], [1, 'closed'])
+    })
+  }
+
+  test('is sent over HTTP/1.1', async t => {
+    const server = await closing(t, startServer({ protocol: 'https', handler: echo }))
+    const client = await closing(t, createClient(http2))
+    equal((await client.get(server.url, { headers: forbidden })).status, 200)
+    equal(server.hits, 1)
+  })
 })
 
 suite('a session', () => {
