@@ -132,7 +132,7 @@ export interface PoolOptions {
   readonly maxIdleTimeout?: number
   /** Age in ms at which a connection is retired once idle, so that DNS changes are seen. @default 300000 */
   readonly maxAge?: number
-  /** Whether HTTP/2 is offered over TLS. @default false */
+  /** Experimental: whether HTTP/2 is offered over TLS. A fault in Node can make the process stand still. @default false */
   readonly http2?: boolean
   /**
    * TLS: `ca`, `cert`, `key`, `servername` and so on, as of node:tls. Certificates are verified unless you say

@@ -1,5 +1,6 @@
 import dns from 'node:dns'
 import type { LookupFunction, Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { buildConnector } from 'undici'
 import type { Clock } from '../clock.ts'
 import { errors } from './undici.ts'
@@ -29,13 +30,18 @@ export class TrackedConnector {
   readonly connect: buildConnector.connector
   /** The error of a connection, while undici passes it to the requests on it. */
   failing: Error | undefined = undefined
+  /** Whether the newest connection speaks HTTP/2. */
+  isHttp2 = false
 
   constructor(connect: Connect, timeout: number, clock: Clock) {
     this.connect = (options, callback) => {
       const done: buildConnector.Callback = (...outcome) => {
         timer.cancel()
         const [error, socket] = outcome
-        if (error === null) this.#watch(socket, clock.now())
+        if (error === null) {
+          this.isHttp2 = (socket as Partial<TLSSocket>).alpnProtocol === 'h2'
+          this.#watch(socket, clock.now())
+        }
         callback(...outcome)
       }
       // Armed first, as setting up TLS takes time as well.

@@ -76,6 +76,13 @@ export function fieldOf(headers: DispatchOptions['headers'], name: string): unkn
   return Array.isArray(headers) ? headers[2 * index + 1] : Object.values(headers ?? {})[index]
 }
 
+/** The name of a field that must not be sent over HTTP/2 (RFC 9113 §8.2.2), if there is one; undici itself refuses the others. */
+export function forbiddenOverHttp2(headers: DispatchOptions['headers']): string | undefined {
+  const te = fieldOf(headers, 'te')
+  if (te !== undefined && te !== 'trailers') return 'te'
+  return ['proxy-connection', 'http2-settings'].find(name => fieldOf(headers, name) !== undefined)
+}
+
 /**
  * The caller's header fields in their order, without those that `over` overrides; then the fields of `over`, and those of `under`
  * that neither sets.

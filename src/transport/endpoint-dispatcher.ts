@@ -7,7 +7,9 @@ import type { HeaderFields } from '../http/headers.ts'
 import { TrackedConnector, lookup } from './connector.ts'
 import type { Exchange, Transport } from './exchange.ts'
 import type { RelayedRequest } from './relay.ts'
-import { isStream, relayedHeaders, rereadable, withFields, type DispatchOptions } from './dispatch-options.ts'
+import {
+  forbiddenOverHttp2, isStream, relayedHeaders, rereadable, withFields, type DispatchOptions,
+} from './dispatch-options.ts'
 import { sendable, watched } from './request-body.ts'
 import { requestHeaders } from './request-headers.ts'
 import { SteadyClient } from './steady-client.ts'
@@ -22,11 +24,16 @@ export class EndpointDispatcher implements Transport {
   readonly #origin: string
   readonly #replayer: Replayer
   readonly #connector: TrackedConnector | undefined
+  readonly #isHttp2Offered: boolean
+  /** For undici's own timers, if its pool has one that must not apply to a request. */
+  readonly #timeouts: Partial<DispatchOptions>
 
   constructor(origin: string, policy: PoolPolicy, env: Env, replayer: Replayer) {
     this.clock = env.clock
     this.#origin = origin
     this.#replayer = replayer
+    this.#isHttp2Offered = policy.http2 && policy.factory === undefined
+    this.#timeouts = this.#isHttp2Offered ? { headersTimeout: 0 } : {}
     if (policy.factory === undefined) {
       this.#connector = connectorOf(policy, env)
       this.dispatcher = undiciPool(origin, policy, this.#connector)
@@ -56,6 +63,10 @@ export class EndpointDispatcher implements Transport {
     return this.#connector?.failing
   }
 
+  get isHttp2(): boolean {
+    return this.#connector?.isHttp2 === true
+  }
+
   dispatch(call: Call, exchange: Exchange): void {
     if (call.relay !== undefined) {
       this.#relay(call, call.relay as object as RelayedRequest, exchange)
@@ -71,11 +82,14 @@ export class EndpointDispatcher implements Transport {
       return
     }
     try {
+      const headers = requestHeaders(call)
+      if (this.#isHttp2Offered) exchange.forbidden = forbiddenOverHttp2(headers)
       this.dispatcher.dispatch({
+        ...this.#timeouts,
         origin: this.#origin,
         path: call.target,
         method: call.method,
-        headers: requestHeaders(call),
+        headers,
         body: body as Body & Dispatcher.DispatchOptions['body'],
       }, exchange)
     } catch (error) {
@@ -87,10 +101,12 @@ export class EndpointDispatcher implements Transport {
     const sent = body === undefined || isStream(body) ? options.body ?? null : watched(body, call, abort)
     if (body !== undefined) exchange.watchUpload(sent)
     try {
+      const fields = relayedHeaders(headers ?? undefined, call) ?? null
+      if (this.#isHttp2Offered) exchange.forbidden = forbiddenOverHttp2(fields)
       this.dispatcher.dispatch({
-        ...options, ...this.#bodyTimeout(options),
+        ...options, ...this.#bodyTimeout(options), ...(options.headersTimeout === undefined ? this.#timeouts : {}),
         origin: this.#origin,
-        headers: relayedHeaders(headers ?? undefined, call) ?? null,
+        headers: fields,
         body: sent as NonNullable<DispatchOptions['body']> | null,
       }, exchange)
     } catch (error) {
@@ -121,7 +137,8 @@ const undiciPool = (origin: string, policy: PoolPolicy, { connect }: TrackedConn
   allowH2: policy.http2,
   keepAliveTimeout: policy.idleTimeout,
   keepAliveMaxTimeout: policy.maxIdleTimeout,
-  // Every call has a deadline, which is exact and covers these; undici's own timers would only cost time.
-  headersTimeout: 0,
+  // Every call has a deadline, which is exact and covers these; undici's own timers would only cost time. Over HTTP/2 this one
+  // also ends the wait for a server that allows no streams, in which cancelled requests would stay in undici's queue for ever.
+  headersTimeout: policy.http2 ? policy.connectTimeout : 0,
   bodyTimeout: 0,
 })

@@ -2,11 +2,13 @@ import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../clock.ts'
 import type { Call, Stoppable } from '../call/call.ts'
-import { ConnectionError, ResponseError } from '../outcome/errors.ts'
+import { ConnectionError, ResponseError, TimeoutError } from '../outcome/errors.ts'
 import type { ReplyHeaders } from '../outcome/reply.ts'
 import type { Verdict } from '../outcome/verdict.ts'
 import { Completion } from '../call/completion.ts'
+import { expectStream, type H2Stream } from './h2-stream.ts'
 import { toUpstreamError } from './to-upstream-error.ts'
+import { errors } from './undici.ts'
 
 /** The most interim (1xx) responses that may precede the final one. */
 const MAX_INTERIM = 32
@@ -24,6 +26,8 @@ export interface Transport {
   readonly isUndici: boolean
   /** The error of a connection, while undici passes it to the exchange on it. */
   readonly failing: Error | undefined
+  /** Whether the newest connection speaks HTTP/2. */
+  readonly isHttp2: boolean
 }
 
 /**
@@ -38,8 +42,12 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
   protected controller: Dispatcher.DispatchController | undefined
   protected answered = false
   protected settled = false
+  /** The name of a header field that cannot be sent if the connection proves to speak HTTP/2. */
+  forbidden: string | undefined
   #transport: Transport
   #interim = 0
+  /** The stream over HTTP/2. */
+  #stream: H2Stream | undefined
   /** A body that comes from the caller as it is sent, until all of it has gone. */
   #upload: unknown
 
@@ -57,6 +65,15 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
       controller.abort(new Error('The call was cancelled before it was sent'))
       return
     }
+    if (this.#transport.isHttp2 && this.forbidden !== undefined) {
+      // Node would refuse it as well, and undici would close the connection with all its streams.
+      this.controller = undefined
+      const error = new errors.InvalidArgumentError(`invalid ${this.forbidden} header over HTTP/2`)
+      this.onResponseError(controller, error)
+      controller.abort(error)
+      return
+    }
+    if (this.#transport.isHttp2) expectStream(stream => { this.#stream = stream })
     this.call.phase = 'headers'
     this.call.wasOnWire = true
   }
@@ -120,7 +137,7 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
     const { answered, isUnread: unread } = this
     const refused = this.isRefusal(controller)
     const failure = toUpstreamError(error, this.call, { started, answered, reused, refused, unread })
-    if (isReplayable(failure, this.call)) this.#replay(reused)
+    if (!answered && isReplayable(failure, this.call)) this.#replay(reused)
     else this.#fail(failure)
   }
 
@@ -136,16 +153,17 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
   /** Ends the exchange, and its connection with it. */
   stop(reason: unknown): void {
     if (this.settled) return
+    if (reason instanceof TimeoutError) this.#stream?.probe(this.clock)
     this.#fail(reason)
     this.controller?.abort(reason instanceof Error ? reason : new Error('The call was cancelled'))
   }
 
   /**
-   * Whether the body ended because its connection failed, which makes a body without a length incomplete (RFC 9112 §8); undici
-   * reports it as complete.
+   * Whether the body ended because its connection failed, which makes a body without a length incomplete (RFC 9112 §8), or
+   * because its stream was reset (RFC 9113 §8.1); undici reports it as complete.
    */
   protected cutShort(): boolean {
-    const { failing } = this.#transport
+    const failing = this.#stream?.isCutOff === true ? this.#stream.cutOff : this.#transport.failing
     if (failing !== undefined) this.onResponseError(undefined, failing)
     return failing !== undefined
   }
@@ -158,7 +176,7 @@ export abstract class Exchange extends Completion implements Dispatcher.Dispatch
   #replay(stale: boolean): void {
     this.call.replayed = true
     this.call.trace.mark('sent again on a new connection', this.call.at)
-    this.controller = undefined
+    this.controller = this.#stream = undefined
     this.call.phase = 'connect'
     this.#transport = this.#transport.replay(this.call, this, stale)
   }

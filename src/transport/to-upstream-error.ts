@@ -27,6 +27,25 @@ const UNSENDABLE: ReadonlySet<string> = new Set([
 /** At this message undici's fetch retries the upgrade to a WebSocket over HTTP/1.1. */
 const NO_UPGRADE = 'HTTP/2: Extended CONNECT protocol not supported by server'
 const REFUSED_STREAM = 7
+/**
+ * undici's messages for a request of which the server says, with GOAWAY, that it has not processed it (RFC 9113 §6.8), and for
+ * one whose headers were not sent because a GOAWAY came first. undici sends such a request again once by itself.
+ */
+const UNPROCESSED = /^HTTP\/2: (?:"GOAWAY" frame received with code (\d+)|"frameError" received - type 1,)/
+
+/** undici's message for requests that still wait for a stream, or wait again as theirs was refused. */
+const NO_STREAMS = 'HTTP/2: server did not accept a new stream'
+
+/** How a request failed that the server has not processed, over HTTP/2; undefined if it may have been. */
+function unprocessed(error: Error, code: string): Pick<ConnectionError, 'reason' | 'blame'> | undefined {
+  const { http2ErrorCode } = error as { http2ErrorCode?: unknown }
+  if (http2ErrorCode === REFUSED_STREAM) return { reason: 'REFUSED_STREAM', blame: 'nobody' }
+  if (error.message.startsWith(NO_STREAMS)) return { reason: code, blame: 'upstream' }
+  const goaway = UNPROCESSED.exec(error.message)
+  if (goaway === null || !code.startsWith('UND_ERR_')) return undefined
+  // An orderly shutdown has code 0; any other code means an error of the upstream, or one it finds with its clients.
+  return { reason: 'GOAWAY', blame: (goaway[1] ?? '0') === '0' ? 'nobody' : 'upstream' }
+}
 
 /** What is wrong with an invalid response, by the code of the parser's error. */
 const INVALID_RESPONSE: Readonly<Record<string, string>> = {
@@ -75,9 +94,9 @@ export function toUpstreamError(thrown: unknown, call: Call, progress: Progress)
   }
   // The message names the invalid part ('invalid request path'), not its value.
   if (UNSENDABLE.has(code) || progress.refused) return new OptionError('request', error.message, 'a request that can be sent')
-  if ((error as { http2ErrorCode?: unknown }).http2ErrorCode === REFUSED_STREAM) {
-    return new ConnectionError(trace, 'REFUSED_STREAM', { sent: 'never', blame: 'nobody', cause })
-  }
+  // A server that has begun its answer has processed the request, whatever it says later.
+  const refusal = progress.answered ? undefined : unprocessed(error, code)
+  if (refusal !== undefined) return new ConnectionError(trace, refusal.reason, { sent: 'never', blame: refusal.blame, cause })
   // A parser's error holds raw bytes from the upstream in `data`: only its message is used, and it is no cause.
   if (error.name === 'HTTPParserError') return new ResponseError(trace, `malformed: ${error.message}`, 'gateway')
   const flaw = INVALID_RESPONSE[code]
