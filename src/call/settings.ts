@@ -1,7 +1,10 @@
 import type { HeaderFields } from '../http/headers.ts'
 import { isIdempotent } from '../http/methods.ts'
-import { DEFAULTS, refuse, type HedgePolicy, type Policy, type Priority, type RetryPolicy } from '../options/options.ts'
-import type { CallOptions, Request } from './request.ts'
+import { DEFAULTS, type HedgePolicy, type Policy, type RetryPolicy } from '../options/policy.ts'
+import { refuse } from '../options/refuse.ts'
+import type { Priority } from '../options/upstream-options.ts'
+import type { CallOptions } from '../options/call-options.ts'
+import type { Request } from './request.ts'
 
 /** How a call is to be treated: as the policy of its upstream says, unless it says otherwise. One object for many calls. */
 export interface CallSettings {

@@ -1,5 +1,5 @@
 import type { Reply } from '../outcome/reply.ts'
-import type { CallOptions } from '../call/request.ts'
+import type { CallOptions } from '../options/call-options.ts'
 
 /**
  * A reply to come; its body can be asked for at once.

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { checkShape, number, positive, refuse, type Shape } from '../options/options.ts'
+import { checkShape, number, positive, type Shape } from '../options/checks.ts'
+import { refuse } from '../options/refuse.ts'
 import type { Forwarding } from './forwarded.ts'
 
 /** Options of {@link createGateway}. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Client } from '../client/client.ts'
 import { OptionError } from '../outcome/errors.ts'
-import { refuse } from '../options/options.ts'
+import { refuse } from '../options/refuse.ts'
 import { parseOrigin } from '../http/origin.ts'
 import type { GatewayOptions } from './options.ts'
 

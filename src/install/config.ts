@@ -2,7 +2,8 @@ import { readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { extname, resolve } from 'node:path'
 import { OptionError } from '../outcome/errors.ts'
-import { refuse, type ClientOptions } from '../options/options.ts'
+import type { ClientOptions } from '../options/client-options.ts'
+import { refuse } from '../options/refuse.ts'
 
 /** The environment variable that holds the options, or the path of a file that does. */
 const VARIABLE = 'BREAKWATER_CONFIG'

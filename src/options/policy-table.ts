@@ -1,7 +1,8 @@
 import { OptionError } from '../outcome/errors.ts'
-import {
-  DEFAULTS, refuse, type ClientOptions, type NamedUpstreamOptions, type Policy, type UpstreamOptions,
-} from './options.ts'
+import type { ClientOptions } from './client-options.ts'
+import { DEFAULTS, type Policy } from './policy.ts'
+import { refuse } from './refuse.ts'
+import type { NamedUpstreamOptions, UpstreamOptions } from './upstream-options.ts'
 import { compileOrigin, parseOrigin, sourceOf, type OriginMatcher } from '../http/origin.ts'
 import { mergeOptions, resolve } from './resolve.ts'
 

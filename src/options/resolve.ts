@@ -1,8 +1,10 @@
 import { lowerCased } from '../http/headers.ts'
 import {
-  DEFAULTS, refuse, type BreakerPolicy, type LimitPolicy, type Policy, type PoolOptions, type PoolPolicy,
-  type RetryPolicy, type UpstreamOptions,
-} from './options.ts'
+  DEFAULTS, type BreakerPolicy, type LimitPolicy, type Policy, type PoolPolicy, type RetryPolicy,
+} from './policy.ts'
+import type { PoolOptions } from './pool-options.ts'
+import { refuse } from './refuse.ts'
+import type { UpstreamOptions } from './upstream-options.ts'
 
 /** An own copy without what is undefined; arrays are copied too, so that nobody can change them later. */
 const ownOf = <T extends object>(options: T): T => Object.fromEntries(Object.entries(options)

@@ -1,6 +1,6 @@
 import { register as globalRegistry, type OpenMetricsContentType, type Registry } from 'prom-client'
 import type { Client } from '../client/client.ts'
-import { refuse } from '../options/options.ts'
+import { refuse } from '../options/refuse.ts'
 import { observe } from '../telemetry/observe.ts'
 import { telemetryPolicy, type TelemetryOptions } from '../telemetry/options.ts'
 import { readings } from '../telemetry/readings.ts'

@@ -1,7 +1,7 @@
 import type { Client } from '../client/client.ts'
 import { systemEnv } from '../clock.ts'
 import { OptionError } from '../outcome/errors.ts'
-import { describe, kindOf } from '../options/options.ts'
+import { describe, kindOf } from '../options/refuse.ts'
 import { isDraining } from './draining.ts'
 import { healthSettings, type HealthOptions } from './options.ts'
 import { Outage } from './outage.ts'

@@ -1,7 +1,8 @@
 /** The options of `breakwater/server`: what they do, their defaults and their checks. Durations are ms. */
 import { constants } from 'node:os'
 import type { Env } from '../clock.ts'
-import { boolean, callable, checkShape, env, finiteMs, list, msOrZero, positive, rate, refuse, text } from '../options/options.ts'
+import { boolean, callable, checkShape, env, finiteMs, list, msOrZero, positive, rate, text } from '../options/checks.ts'
+import { refuse } from '../options/refuse.ts'
 import type { ShutdownEvent } from './steps.ts'
 
 /** Options of `createHealth()`. */

@@ -1,4 +1,5 @@
-import { checkShape, list, number, positive, refuse, token, type Shape } from '../options/options.ts'
+import { checkShape, list, number, positive, token, type Shape } from '../options/checks.ts'
+import { refuse } from '../options/refuse.ts'
 
 /** What all ways to export metrics have in common. */
 export interface TelemetryOptions {

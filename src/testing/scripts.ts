@@ -1,4 +1,4 @@
-import { refuse as refused } from '../options/options.ts'
+import { refuse as refused } from '../options/refuse.ts'
 import type { ReplyHeaders } from '../outcome/reply.ts'
 import type { Attempt } from './attempt.ts'
 import { connectionRefused, connectionReset, connectTimedOut, nameNotFound, otherSideClosed, parserError } from './faults.ts'

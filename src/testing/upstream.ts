@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
-import { refuse, type DispatcherLike } from '../options/options.ts'
+import type { DispatcherLike } from '../options/pool-options.ts'
+import { refuse } from '../options/refuse.ts'
 import { Received, type Attempt, type Dispatched } from './attempt.ts'
 import { clientClosed, clientDestroyed } from './faults.ts'
 import { status, type Script } from './scripts.ts'

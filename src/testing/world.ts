@@ -1,5 +1,6 @@
 import type { Env } from '../clock.ts'
-import { refuse, type ClientOptions } from '../options/options.ts'
+import type { ClientOptions } from '../options/client-options.ts'
+import { refuse } from '../options/refuse.ts'
 import { manualClock, type ManualClock } from './manual-clock.ts'
 import { seededRandom } from './random.ts'
 import { unknownHost } from './scripts.ts'

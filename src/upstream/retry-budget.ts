@@ -1,4 +1,4 @@
-import type { BudgetPolicy } from '../options/options.ts'
+import type { BudgetPolicy } from '../options/policy.ts'
 
 /**
  * Bounds retries by what successes have paid in, so that retries cannot multiply the load on an upstream that fails

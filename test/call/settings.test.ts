@@ -2,7 +2,8 @@ import { deepEqual, equal, notEqual, throws } from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { OptionError } from '../../src/outcome/errors.ts'
 import { settingsFor } from '../../src/call/settings.ts'
-import { requestOf, type CallOptions } from '../../src/call/request.ts'
+import { requestOf } from '../../src/call/request.ts'
+import type { CallOptions } from '../../src/options/call-options.ts'
 import { policyOf } from '../support/calls.ts'
 
 const setup = (options = {}) => {

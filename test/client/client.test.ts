@@ -6,7 +6,7 @@ import * as zlib from 'node:zlib'
 import {
   createClient, DeadlineExceededError, OptionError, ResponseError, StatusError, type Body, type Client,
 } from '../../src/index.ts'
-import type { ClientOptions } from '../../src/options/options.ts'
+import type { ClientOptions } from '../../src/options/client-options.ts'
 import { closing, eventually } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import { closedPort } from '../support/hostile.ts'

@@ -4,7 +4,7 @@ import { systemEnv } from '../../src/clock.ts'
 import {
   AttemptTimeoutError, createClient, DeadlineExceededError, LimitExceededError, StatusError, type Client, type Phase,
 } from '../../src/index.ts'
-import type { ClientOptions } from '../../src/options/options.ts'
+import type { ClientOptions } from '../../src/options/client-options.ts'
 import { closing, eventually } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import * as hostile from '../support/hostile.ts'

@@ -4,7 +4,7 @@ import { Endpoints, type Endpoint } from '../../src/upstream/endpoints/endpoint.
 import { CircuitOpenError } from '../../src/outcome/errors.ts'
 import { balance } from '../../src/layers/balance.ts'
 import type { Call } from '../../src/call/call.ts'
-import type { BreakerOptions } from '../../src/options/options.ts'
+import type { BreakerOptions } from '../../src/options/breaker-options.ts'
 import { callAt, endpointOf, judged, outcome, pass } from '../support/calls.ts'
 import { settle } from '../support/check.ts'
 import { testEnv } from '../support/clock.ts'

@@ -8,7 +8,7 @@ import {
   AttemptTimeoutError, createClient, DeadlineExceededError, DrainingError, OptionError, StatusError, type CallOptions,
   type Client,
 } from '../../src/index.ts'
-import type { ClientOptions } from '../../src/options/options.ts'
+import type { ClientOptions } from '../../src/options/client-options.ts'
 import { closing, eventually, inTime } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import { byPath, echo, hold, startServer, status, tls, type Echo, type Handler, type TestServer } from '../support/server.ts'

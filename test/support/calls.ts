@@ -7,9 +7,10 @@ import type { Env } from '../../src/clock.ts'
 import { Endpoint, Endpoints } from '../../src/upstream/endpoints/endpoint.ts'
 import { ConnectionError } from '../../src/outcome/errors.ts'
 import type { Send } from '../../src/call/layer.ts'
-import {
-  DEFAULTS, type BreakerOptions, type BreakerPolicy, type BudgetOptions, type Policy, type Priority, type UpstreamOptions,
-} from '../../src/options/options.ts'
+import type { BreakerOptions } from '../../src/options/breaker-options.ts'
+import { DEFAULTS, type BreakerPolicy, type Policy } from '../../src/options/policy.ts'
+import type { BudgetOptions } from '../../src/options/retry-options.ts'
+import type { Priority, UpstreamOptions } from '../../src/options/upstream-options.ts'
 import type { UpstreamState } from '../../src/upstream/of-call.ts'
 import { callPipeline } from '../../src/pipeline.ts'
 import { Budget } from '../../src/upstream/retry-budget.ts'

@@ -1,7 +1,7 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createClient, type ClientOptions, type Policy } from '../../src/index.ts'
-import { DEFAULTS } from '../../src/options/options.ts'
+import { DEFAULTS } from '../../src/options/policy.ts'
 import { literalOf, optionDocs, table, type OptionDoc } from '../support/option-docs.ts'
 import { approved, between, read } from './approved.ts'
 
@@ -72,7 +72,7 @@ describe('defaults', () => {
   })
 })
 
-test('the tables of docs/options.md say what src/options.ts says', () => {
+test('the tables of docs/options.md say what src/options/ says', () => {
   const file = 'docs/options.md'
   const written = [...optionDocs()].reduce((text, [name, options]) => between(text, name, table(options)), read(file))
   approved(file, written)

@@ -1,4 +1,4 @@
-import type { BreakerPolicy } from '../../options/options.ts'
+import type { BreakerPolicy } from '../../options/policy.ts'
 import type { WindowCounts } from './window.ts'
 
 /** Failures in a row, as the circuit counts them. */

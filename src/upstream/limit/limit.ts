@@ -1,4 +1,5 @@
-import type { LimitPolicy, Priority } from '../../options/options.ts'
+import type { LimitPolicy } from '../../options/policy.ts'
+import type { Priority } from '../../options/upstream-options.ts'
 import { AdaptiveLimit, type Sample } from './adaptive-limit.ts'
 import { Ewma } from '../latency/ewma.ts'
 import { Permits, type Door } from './permits.ts'

@@ -1,4 +1,4 @@
-import type { Priority } from '../../options/options.ts'
+import type { Priority } from '../../options/upstream-options.ts'
 import { Queue, Waiter } from './queue.ts'
 
 const nothing = (): void => undefined

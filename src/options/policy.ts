@@ -1,0 +1,104 @@
+import type { HeaderFields } from '../http/headers.ts'
+import type { BreakerOptions } from './breaker-options.ts'
+import type { ClientOptions } from './client-options.ts'
+import type { Fallback } from './fallback-options.ts'
+import type { PoolOptions } from './pool-options.ts'
+import type { BudgetOptions, RetryOptions } from './retry-options.ts'
+import type { HedgeOptions, LimitOptions, Priority, StaleOptions } from './upstream-options.ts'
+
+/** {@link BudgetOptions}, completed. */
+export type BudgetPolicy = Required<BudgetOptions>
+/** {@link RetryOptions}, completed. */
+export interface RetryPolicy extends Required<Omit<RetryOptions, 'budget'>> {
+  /** What bounds all retries of an upstream together. */
+  readonly budget: BudgetPolicy
+}
+/** {@link BreakerOptions}, completed. */
+export type BreakerPolicy = Required<BreakerOptions>
+/** {@link LimitOptions}, completed. */
+export type LimitPolicy = Required<LimitOptions>
+/** {@link HedgeOptions}, completed. */
+export type HedgePolicy = Required<HedgeOptions>
+/** {@link PoolOptions}, completed; `connections` is Infinity where the limit alone bounds them. */
+export type PoolPolicy = Required<Omit<PoolOptions, 'tls' | 'socketPath' | 'factory'>> &
+  Pick<PoolOptions, 'tls' | 'socketPath' | 'factory'>
+
+/** {@link StaleOptions}, completed. */
+export type StalePolicy = Required<StaleOptions>
+
+/** The options of one upstream: merged, completed, checked and frozen. */
+export interface Policy {
+  /** Longest time a call may take, in ms. */
+  readonly deadline: number
+  /** Longest time one attempt may take, in ms. */
+  readonly attemptTimeout: number
+  /** Request header that tells the upstream how many ms remain. */
+  readonly deadlineHeader: string | false
+  /** Header fields sent with every call, names in lower case. */
+  readonly headers: HeaderFields
+  /** Whether a status of 400 or more ends in a StatusError. */
+  readonly throwOnStatus: boolean
+  /** Longest body of a buffered reply, in bytes after decoding. */
+  readonly maxBodySize: number
+  /** Redirects followed at most. */
+  readonly redirects: number
+  /** Retries; false: none. */
+  readonly retry: RetryPolicy | false
+  /** The circuit breaker of each endpoint; false: none. */
+  readonly breaker: BreakerPolicy | false
+  /** Calls in flight; false: no limit. */
+  readonly limit: LimitPolicy | false
+  /** A second attempt beside one that is slow; false: none. */
+  readonly hedge: HedgePolicy | false
+  /** How much its calls matter. */
+  readonly priority: Priority
+  /** Connections. */
+  readonly pool: PoolPolicy
+  /** Whether equal GETs and HEADs that are in flight at the same time share one. */
+  readonly coalesce: boolean
+  /** Last good replies to GETs, kept to stand in for those that fail; false: none. */
+  readonly stale: StalePolicy | false
+  /** Answers in place of the upstream when it can't; false: nothing does. */
+  readonly fallback: Fallback | false
+}
+
+type PlainOption =
+  'deadline' | 'deadlineHeader' | 'throwOnStatus' | 'maxBodySize' | 'redirects' | 'priority' | 'coalesce' | 'fallback'
+
+interface Defaults extends Pick<Policy, PlainOption> {
+  readonly retry: RetryPolicy
+  readonly breaker: BreakerPolicy
+  readonly limit: Omit<LimitPolicy, 'queueTimeout'>
+  readonly hedge: HedgePolicy
+  readonly pool: Omit<PoolPolicy, 'connections'>
+  readonly stale: StalePolicy
+  readonly client: Required<Pick<ClientOptions, 'allow' | 'maxUpstreams' | 'idleTimeout' | 'maxStaleSize'>>
+}
+
+/** The defaults that depend on nothing else. */
+export const DEFAULTS: Defaults = {
+  deadline: 10_000,
+  deadlineHeader: false,
+  throwOnStatus: true,
+  maxBodySize: 10_485_760,
+  redirects: 0,
+  priority: 'normal',
+  retry: {
+    limit: 4, methods: [], statuses: [408, 429, 500, 502, 503, 504],
+    backoff: 50, throttledBackoff: 1_000, maxBackoff: 20_000,
+    budget: { capacity: 500, cost: 14, throttledCost: 5 },
+  },
+  breaker: {
+    failureRate: 0.5, minimumCalls: 20, window: 10_000, consecutive: 5,
+    slowCallDuration: Infinity, slowCallRate: 0.8,
+    probes: 3, probeTimeout: 5_000, probeShare: 0.015, openTime: 1_000, maxOpenTime: 30_000, ramp: 1_000,
+    maxHold: 5_000, holdOn429: false,
+  },
+  limit: { adaptive: true, max: 256, queue: 1_000 },
+  hedge: { percentile: 0.95, minimumCalls: 100 },
+  pool: { connectTimeout: 2_000, idleTimeout: 4_000, maxIdleTimeout: 30_000, maxAge: 300_000, http2: false },
+  coalesce: false,
+  stale: { maxAge: 3_600_000, maxBodySize: 1_048_576 },
+  fallback: false,
+  client: { allow: 'any', maxUpstreams: 1_000, idleTimeout: 300_000, maxStaleSize: 52_428_800 },
+}
