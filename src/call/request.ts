@@ -20,7 +20,8 @@ export interface Request {
   readonly options: CallOptions
 }
 
-const NO_OPTIONS: CallOptions = Object.freeze({})
+/** The options of a call that was given none. */
+export const NO_OPTIONS: CallOptions = Object.freeze({})
 const COMMON: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 
 /** Checks and completes what a caller asks for. @throws OptionError */

@@ -6,6 +6,8 @@ import { kindOf, refuse } from './refuse.ts'
 export type Check = (value: unknown, where: string) => void
 /** What each key of a group must be. */
 export type Shape = Readonly<Record<string, Check>>
+/** A check for each option of an interface: no option is left out, and there is none beside. */
+export type ShapeOf<Options> = Readonly<Record<keyof Options, Check>>
 
 /** A number between two others. */
 export const number = (min: number, max: number, expected: string, whole = false): Check => (value, where) => {
@@ -57,6 +59,10 @@ export const list = (check: Check): Check => (value, where) => {
 /** One special value, or what passes a check. */
 export const either = (special: unknown, check: Check): Check => (value, where) => {
   if (value !== special) check(value, where)
+}
+/** One of several strings. */
+export const oneOf = (...values: readonly unknown[]): Check => (value, where) => {
+  if (!values.includes(value)) refuse(where, value, `one of ${values.join(', ')}`)
 }
 /** One value alone. */
 export const only = (wanted: unknown): Check => (value, where) => {

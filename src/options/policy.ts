@@ -1,10 +1,9 @@
 import type { HeaderFields } from '../http/headers.ts'
 import type { BreakerOptions } from './breaker-options.ts'
 import type { ClientOptions } from './client-options.ts'
-import type { Fallback } from './fallback-options.ts'
 import type { PoolOptions } from './pool-options.ts'
 import type { BudgetOptions, RetryOptions } from './retry-options.ts'
-import type { HedgeOptions, LimitOptions, Priority, StaleOptions } from './upstream-options.ts'
+import type { HedgeOptions, LimitOptions, StaleOptions, UpstreamOptions } from './upstream-options.ts'
 
 /** {@link BudgetOptions}, completed. */
 export type BudgetPolicy = Required<BudgetOptions>
@@ -26,22 +25,15 @@ export type PoolPolicy = Required<Omit<PoolOptions, 'tls' | 'socketPath' | 'fact
 /** {@link StaleOptions}, completed. */
 export type StalePolicy = Required<StaleOptions>
 
+/** Groups, and options whose default depends on others; each is completed by code of its own. */
+type Composed = 'attemptTimeout' | 'headers' | 'retry' | 'breaker' | 'limit' | 'hedge' | 'pool' | 'stale'
+
 /** The options of one upstream: merged, completed, checked and frozen. */
-export interface Policy {
-  /** Longest time a call may take, in ms. */
-  readonly deadline: number
+export interface Policy extends Required<Omit<UpstreamOptions, Composed>> {
   /** Longest time one attempt may take, in ms. */
   readonly attemptTimeout: number
-  /** Request header that tells the upstream how many ms remain. */
-  readonly deadlineHeader: string | false
   /** Header fields sent with every call, names in lower case. */
   readonly headers: HeaderFields
-  /** Whether a status of 400 or more ends in a StatusError. */
-  readonly throwOnStatus: boolean
-  /** Longest body of a buffered reply, in bytes after decoding. */
-  readonly maxBodySize: number
-  /** Redirects followed at most. */
-  readonly redirects: number
   /** Retries; false: none. */
   readonly retry: RetryPolicy | false
   /** The circuit breaker of each endpoint; false: none. */
@@ -50,22 +42,28 @@ export interface Policy {
   readonly limit: LimitPolicy | false
   /** A second attempt beside one that is slow; false: none. */
   readonly hedge: HedgePolicy | false
-  /** How much its calls matter. */
-  readonly priority: Priority
   /** Connections. */
   readonly pool: PoolPolicy
-  /** Whether equal GETs and HEADs that are in flight at the same time share one. */
-  readonly coalesce: boolean
   /** Last good replies to GETs, kept to stand in for those that fail; false: none. */
   readonly stale: StalePolicy | false
-  /** Answers in place of the upstream when it can't; false: nothing does. */
-  readonly fallback: Fallback | false
 }
 
-type PlainOption =
-  'deadline' | 'deadlineHeader' | 'throwOnStatus' | 'maxBodySize' | 'redirects' | 'priority' | 'coalesce' | 'fallback'
+/** The options that are taken as they are given, and have a fixed default. */
+export type PlainPolicy = Omit<Policy, Composed>
 
-interface Defaults extends Pick<Policy, PlainOption> {
+/** Their defaults. */
+export const PLAIN: PlainPolicy = {
+  deadline: 10_000,
+  deadlineHeader: false,
+  throwOnStatus: true,
+  maxBodySize: 10_485_760,
+  redirects: 0,
+  priority: 'normal',
+  coalesce: false,
+  fallback: false,
+}
+
+interface Defaults extends PlainPolicy {
   readonly retry: RetryPolicy
   readonly breaker: BreakerPolicy
   readonly limit: Omit<LimitPolicy, 'queueTimeout'>
@@ -77,12 +75,7 @@ interface Defaults extends Pick<Policy, PlainOption> {
 
 /** The defaults that depend on nothing else. */
 export const DEFAULTS: Defaults = {
-  deadline: 10_000,
-  deadlineHeader: false,
-  throwOnStatus: true,
-  maxBodySize: 10_485_760,
-  redirects: 0,
-  priority: 'normal',
+  ...PLAIN,
   retry: {
     limit: 4, methods: [], statuses: [408, 429, 500, 502, 503, 504],
     backoff: 50, throttledBackoff: 1_000, maxBackoff: 20_000,
@@ -97,8 +90,6 @@ export const DEFAULTS: Defaults = {
   limit: { adaptive: true, max: 256, queue: 1_000 },
   hedge: { percentile: 0.95, minimumCalls: 100 },
   pool: { connectTimeout: 2_000, idleTimeout: 4_000, maxIdleTimeout: 30_000, maxAge: 300_000, http2: false },
-  coalesce: false,
   stale: { maxAge: 3_600_000, maxBodySize: 1_048_576 },
-  fallback: false,
   client: { allow: 'any', maxUpstreams: 1_000, idleTimeout: 300_000, maxStaleSize: 52_428_800 },
 }

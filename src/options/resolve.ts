@@ -1,6 +1,6 @@
 import { lowerCased } from '../http/headers.ts'
 import {
-  DEFAULTS, type BreakerPolicy, type LimitPolicy, type Policy, type PoolPolicy, type RetryPolicy,
+  DEFAULTS, PLAIN, type BreakerPolicy, type LimitPolicy, type PlainPolicy, type Policy, type PoolPolicy, type RetryPolicy,
 } from './policy.ts'
 import type { PoolOptions } from './pool-options.ts'
 import { refuse } from './refuse.ts'
@@ -56,30 +56,30 @@ const frozen = <T extends object>(value: T): T => Object.freeze({ ...value })
 export function resolve(layers: readonly UpstreamOptions[], where = ''): Policy {
   const prefix = where === '' ? '' : `${where}.`
   const given = layers.reduce(mergeOptions, {})
-  const deadline = given.deadline ?? DEFAULTS.deadline
+  const plain = plainOf(given)
+  const { deadline } = plain
   const attemptTimeout = given.attemptTimeout ?? deadline
   if (attemptTimeout > deadline) {
     refuse(`${prefix}attemptTimeout`, attemptTimeout, `at most the deadline of ${deadline} ms`)
   }
   const limit = resolveLimit(given, deadline)
   return Object.freeze({
-    deadline,
+    ...plain,
     attemptTimeout,
-    deadlineHeader: given.deadlineHeader ?? DEFAULTS.deadlineHeader,
     headers: frozen(given.headers ?? {}),
-    throwOnStatus: given.throwOnStatus ?? DEFAULTS.throwOnStatus,
-    maxBodySize: given.maxBodySize ?? DEFAULTS.maxBodySize,
-    redirects: given.redirects ?? DEFAULTS.redirects,
     retry: resolveRetry(given.retry, prefix),
     breaker: resolveBreaker(given.breaker, { deadline, attemptTimeout }, prefix),
     limit,
     hedge: resolveSwitch(given.hedge, DEFAULTS.hedge),
-    priority: given.priority ?? DEFAULTS.priority,
     pool: resolvePool(given.pool, attemptTimeout, limit, prefix),
-    coalesce: given.coalesce ?? DEFAULTS.coalesce,
     stale: resolveSwitch(given.stale, DEFAULTS.stale),
-    fallback: given.fallback ?? DEFAULTS.fallback,
   })
+}
+
+/** What is given of the plain options, over their defaults. */
+function plainOf(given: UpstreamOptions): PlainPolicy {
+  const names = Object.keys(PLAIN) as (keyof PlainPolicy)[]
+  return Object.fromEntries(names.map(name => [name, given[name] ?? PLAIN[name]])) as unknown as PlainPolicy
 }
 
 function resolveRetry(given: UpstreamOptions['retry'] = {}, prefix: string): RetryPolicy | false {

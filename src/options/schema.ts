@@ -1,56 +1,64 @@
 import { OptionError } from '../outcome/errors.ts'
 import { sourceOf } from '../http/origin.ts'
+import type { BreakerOptions } from './breaker-options.ts'
+import type { CallOptions } from './call-options.ts'
 import {
-  boolean, callable, checkShape, count, either, env, finiteMs, isRecord, list, ms, msOrZero, number, only, positive, rate, record,
-  shape, share, switchable, text, token, type Check, type Shape,
+  boolean, callable, checkShape, count, either, env, finiteMs, isRecord, list, ms, msOrZero, number, oneOf, only, positive, rate,
+  record, shape, share, switchable, text, token, type Check, type Shape, type ShapeOf,
 } from './checks.ts'
 import type { ClientOptions } from './client-options.ts'
 import type { FallbackReply } from './fallback-options.ts'
 import { headerFields, key } from './header-checks.ts'
+import type { PoolOptions } from './pool-options.ts'
 import { kindOf, refuse } from './refuse.ts'
-import type { Priority } from './upstream-options.ts'
+import type { BudgetOptions, RetryOptions } from './retry-options.ts'
+import type {
+  HedgeOptions, LimitOptions, NamedUpstreamOptions, Priority, StaleOptions, UpstreamOptions,
+} from './upstream-options.ts'
 
-const BUDGET: Shape = { capacity: positive, cost: positive, throttledCost: positive }
-const RETRY: Shape = {
+const BUDGET: ShapeOf<BudgetOptions> = { capacity: positive, cost: positive, throttledCost: positive }
+const RETRY: ShapeOf<RetryOptions> = {
   limit: number(0, 100, 'a whole number from 0 to 100', true), methods: list(token),
   statuses: list(number(400, 599, 'a status from 400 to 599', true)),
   backoff: msOrZero, throttledBackoff: msOrZero, maxBackoff: msOrZero, budget: shape(BUDGET),
 }
-const BREAKER: Shape = {
+const BREAKER: ShapeOf<BreakerOptions> = {
   failureRate: rate, minimumCalls: positive, window: finiteMs, consecutive: positive, slowCallDuration: ms, slowCallRate: rate,
   probes: positive, probeTimeout: finiteMs, probeShare: share, openTime: finiteMs, maxOpenTime: finiteMs, ramp: msOrZero,
   maxHold: msOrZero, holdOn429: boolean,
 }
-const HEDGE: Shape = { percentile: rate, minimumCalls: positive }
-const PRIORITIES: readonly unknown[] = ['critical', 'normal', 'background'] satisfies Priority[]
-const priority: Check = (value, where) => {
-  if (!PRIORITIES.includes(value)) refuse(where, value, `one of ${PRIORITIES.join(', ')}`)
-}
-const LIMIT: Shape = { adaptive: boolean, max: positive, queue: count, queueTimeout: ms }
-const POOL: Shape = {
+const HEDGE: ShapeOf<HedgeOptions> = { percentile: rate, minimumCalls: positive }
+const LIMIT: ShapeOf<LimitOptions> = { adaptive: boolean, max: positive, queue: count, queueTimeout: ms }
+const POOL: ShapeOf<PoolOptions> = {
   connections: positive, connectTimeout: finiteMs, idleTimeout: finiteMs, maxIdleTimeout: finiteMs, maxAge: finiteMs,
   http2: boolean, tls: record, socketPath: text, factory: callable,
 }
-const STALE: Shape = { maxAge: ms, maxBodySize: count }
+const STALE: ShapeOf<StaleOptions> = { maxAge: ms, maxBodySize: count }
 const fallback: Check = (value, where) => {
   if (typeof value !== 'function' && value !== false) refuse(where, value, 'a function or false')
 }
-const UPSTREAM: Shape = {
-  deadline: finiteMs, attemptTimeout: finiteMs, deadlineHeader: either(false, token), headers: headerFields,
-  throwOnStatus: boolean,
-  maxBodySize: count, redirects: number(0, 20, 'a whole number from 0 to 20', true),
+const PRIORITIES = ['critical', 'normal', 'background'] satisfies Priority[]
+/** What can be set for an upstream, and set otherwise for one of its calls. */
+const OVERRIDABLE = {
+  deadline: finiteMs, attemptTimeout: finiteMs, throwOnStatus: boolean, maxBodySize: count,
+  redirects: number(0, 20, 'a whole number from 0 to 20', true), priority: oneOf(...PRIORITIES),
+  fallback,
+} satisfies Shape
+const UPSTREAM: ShapeOf<UpstreamOptions> = {
+  ...OVERRIDABLE,
+  deadlineHeader: either(false, token), headers: headerFields,
   retry: either(false, shape(RETRY)),
   breaker: either(false, shape(BREAKER)),
   limit: either(false, shape(LIMIT)),
   hedge: switchable(HEDGE),
-  priority,
   pool: shape(POOL),
   coalesce: boolean,
   stale: switchable(STALE),
-  fallback,
 }
-const NAMED: Shape = { ...UPSTREAM, url: (value, where) => (Array.isArray(value) ? list(text) : text)(value, where) }
-const CLIENT: Shape = {
+const NAMED: ShapeOf<NamedUpstreamOptions> = {
+  ...UPSTREAM, url: (value, where) => (Array.isArray(value) ? list(text) : text)(value, where),
+}
+const CLIENT: ShapeOf<ClientOptions> = {
   ...UPSTREAM, name: text, upstreams: record, maxUpstreams: positive, idleTimeout: finiteMs, maxStaleSize: positive, env,
   allow: (value, where) => {
     if (value !== 'any' && value !== 'configured') {
@@ -72,22 +80,19 @@ export function checkUpstream(options: unknown, where: string): void {
   shape(NAMED)(options, where)
 }
 
-const CALL: Shape = {
+const anything: Check = () => undefined
+const CALL: ShapeOf<CallOptions> = {
   query: (value, where) => {
     if (typeof value === 'string' || isRecord(value)) return
     throw new OptionError(where, kindOf(value), 'an object, URLSearchParams or a string')
   },
-  headers: headerFields, json: () => undefined, body: () => undefined, signal: (value, where) => {
+  headers: headerFields, json: anything, body: anything, signal: (value, where) => {
     if (!(value instanceof AbortSignal)) refuse(where, value, 'an AbortSignal')
   },
-  deadline: finiteMs, attemptTimeout: finiteMs, throwOnStatus: boolean, maxBodySize: count, idempotencyKey: key,
-  decode: boolean,
-  redirects: UPSTREAM.redirects as Check,
-  hedge: only(false), priority,
-  coalesce: only(false), stale: only(false), fallback,
-  retry: either(false, shape({
-    limit: RETRY.limit as Check, methods: RETRY.methods as Check, statuses: RETRY.statuses as Check,
-  })),
+  idempotencyKey: key, decode: boolean,
+  ...OVERRIDABLE,
+  retry: either(false, shape({ limit: RETRY.limit, methods: RETRY.methods, statuses: RETRY.statuses })),
+  hedge: only(false), coalesce: only(false), stale: only(false),
 }
 
 /** Checks the options of one call. @throws OptionError */
@@ -95,8 +100,8 @@ export function checkCall(options: object): void {
   checkShape(options, CALL)
 }
 
-const FALLBACK_REPLY: Shape = {
-  status: number(200, 599, 'a status from 200 to 599', true), headers: headerFields, json: () => undefined,
+const FALLBACK_REPLY: ShapeOf<FallbackReply> = {
+  status: number(200, 599, 'a status from 200 to 599', true), headers: headerFields, json: anything,
   body: (value, where) => {
     if (typeof value === 'string' || value instanceof Uint8Array) return
     throw new OptionError(where, kindOf(value), 'a string or bytes; for objects use json')

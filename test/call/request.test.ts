@@ -37,8 +37,8 @@ describe('the method', () => {
 describe('options of one call refuse what they cannot be', () => {
   const controller = new AbortController()
   for (const [options, message] of [
-    [{ timeout: 7 }, 'timeout: expected one of query, headers, json, body, signal, deadline, attemptTimeout, throwOnStatus, '
-      + 'maxBodySize, idempotencyKey, decode, redirects, hedge, priority, coalesce, stale, fallback, retry, '
+    [{ timeout: 7 }, 'timeout: expected one of query, headers, json, body, signal, idempotencyKey, decode, deadline, '
+      + 'attemptTimeout, throwOnStatus, maxBodySize, redirects, priority, fallback, retry, hedge, coalesce, stale, '
       + 'got an unknown option'],
     [JSON.parse('{"__proto__":{"deadline":7}}'), /^__proto__: .* got an unknown option$/],
     [{ deadline: 0 }, 'deadline: expected a number of ms from 1 to 2147483647, got 0'],

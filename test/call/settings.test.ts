@@ -18,7 +18,7 @@ suite('the settings of a call', () => {
   test('are those of its upstream', () => {
     const { policy, of } = setup({ deadline: 700, retry: false, priority: 'background' })
     deepEqual(of('GET'), {
-      policy, idempotent: true, streamed: false, decode: true, throwing: true, maxBodySize: policy.maxBodySize,
+      policy, idempotent: true, streamed: false, decode: true, throwOnStatus: true, maxBodySize: policy.maxBodySize,
       deadline: 700, attemptTimeout: 700, retry: false, priority: 'background', hedge: false,
     })
   })
@@ -44,7 +44,7 @@ suite('the settings of a call', () => {
     ['a time for each attempt', { attemptTimeout: 20 }, { attemptTimeout: 20 }],
     ['no retries', { retry: false }, { retry: false }],
     ['a priority', { priority: 'critical' }, { priority: 'critical' }],
-    ['statuses that are no errors', { throwOnStatus: false }, { throwing: false }],
+    ['statuses that are no errors', { throwOnStatus: false }, { throwOnStatus: false }],
     ['a longest body', { maxBodySize: 9 }, { maxBodySize: 9 }],
     ['a body as it is on the wire', { decode: false }, { decode: false }],
     ['no second attempt', { hedge: false }, { hedge: false }],

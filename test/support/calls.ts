@@ -55,7 +55,7 @@ export const callAt = (env: Env, setup: CallSetup = {}): Call => {
   const policy = setup.policy ?? policyOf(setup.options)
   const { deadline, attemptTimeout, retry, maxBodySize } = policy
   const settings: CallSettings = {
-    policy, streamed, decode: true, throwing: true, deadline, attemptTimeout, retry, maxBodySize,
+    policy, streamed, decode: true, throwOnStatus: true, deadline, attemptTimeout, retry, maxBodySize,
     priority: setup.priority ?? policy.priority, hedge: policy.hedge,
     idempotent: isIdempotent(method, idempotencyKey !== undefined, retry === false ? [] : retry.methods),
   }
