@@ -2,6 +2,7 @@ import type { Target } from '../http/target.ts'
 import { isOneShot, type Body } from '../http/body.ts'
 import { OptionError } from '../outcome/errors.ts'
 import type { CallOptions } from '../options/call-options.ts'
+import { NONE, ownCopy } from '../options/own.ts'
 import { kindOf, refuse } from '../options/refuse.ts'
 import { checkCall } from '../options/schema.ts'
 import { lowerCased, TOKEN, type HeaderFields } from '../http/headers.ts'
@@ -21,7 +22,7 @@ export interface Request {
 }
 
 /** The options of a call that was given none. */
-export const NO_OPTIONS: CallOptions = Object.freeze({})
+export const NO_OPTIONS: CallOptions = NONE
 const COMMON: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 
 /** Checks and completes what a caller asks for. @throws OptionError */
@@ -51,13 +52,13 @@ function methodOf(method: string): string {
   return name
 }
 
-/** Only own properties are read, so options with a prototype are copied. Header fields may come as pairs. */
+/** A copy of own properties, which are all that is read. Header fields may come as pairs. */
 function normalised(options: CallOptions): CallOptions {
   if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
-  const own = Object.getPrototypeOf(options) === Object.prototype ? options : { ...options }
-  const { headers } = own
-  if (typeof headers !== 'object' || (headers as unknown) === null || !(Symbol.iterator in headers)) return own
-  return { ...own, headers: fromPairs(headers) }
+  const own = ownCopy(options)
+  const headers: unknown = own.headers
+  return typeof headers === 'object' && headers !== null && Symbol.iterator in headers
+    ? ownCopy(own, { headers: fromPairs(headers as Iterable<unknown>) }) : own
 }
 
 /** A name that comes more than once keeps all its values. */
@@ -124,9 +125,13 @@ function parametersOf(query: Exclude<CallOptions['query'], string | undefined>):
   return parameters
 }
 
+/** The same request with other options. */
+export const withOptions = (request: Request, options: CallOptions): Request =>
+  ({ ...request, options: ownCopy(request.options, options) })
+
 /** The same request with what remains of its deadline; no attempt of it may then take longer than that either. */
 export function within(request: Request, deadline: number): Request {
-  const { attemptTimeout, ...options } = request.options
-  const own = attemptTimeout === undefined ? undefined : { attemptTimeout: Math.min(attemptTimeout, deadline) }
-  return { ...request, options: { ...options, ...own, deadline } }
+  const { attemptTimeout } = request.options
+  const attempt = attemptTimeout === undefined ? undefined : { attemptTimeout: Math.min(attemptTimeout, deadline) }
+  return withOptions(request, { ...attempt, deadline })
 }

@@ -1,6 +1,7 @@
 import type { HeaderFields } from '../http/headers.ts'
 import { isIdempotent } from '../http/methods.ts'
 import type { CallOptions } from '../options/call-options.ts'
+import { ownCopy } from '../options/own.ts'
 import { DEFAULTS, type Policy, type RetryPolicy } from '../options/policy.ts'
 import { refuse } from '../options/refuse.ts'
 import { NO_OPTIONS, type Request } from './request.ts'
@@ -27,7 +28,7 @@ export interface CallSettings extends Pick<Policy, Exclude<keyof CallOptions & k
 type Given = Pick<Request, 'options' | 'streamed'>
 
 /** The caller of a dispatcher gets the response as it is, and two of them cannot both be handed through. */
-const RELAYED: Given = { streamed: true, options: { decode: false, throwOnStatus: false, hedge: false } }
+const RELAYED: Given = { streamed: true, options: ownCopy({ decode: false, throwOnStatus: false, hedge: false }) }
 
 /** Methods whose settings are kept; a caller may use any token as a method. */
 const METHODS = 16
@@ -72,11 +73,12 @@ export function settingsFor(policy: Policy): SettingsCache {
   return found
 }
 
-const hasKey = (headers: HeaderFields | undefined): boolean => headers?.['idempotency-key'] !== undefined
+const hasKey = (headers: HeaderFields | undefined): boolean =>
+  headers !== undefined && Object.hasOwn(headers, 'idempotency-key') && headers['idempotency-key'] !== undefined
 
-/** Whether options leave the settings as they are. */
+/** They inherit nothing, so that only what is given is looked at. */
 function changesNothing(own: CallOptions): boolean {
-  for (const name of Object.keys(own)) if (!UNRELATED.has(name)) return false
+  for (const name in own) if (!UNRELATED.has(name)) return false
   return true
 }
 
@@ -107,6 +109,6 @@ function attemptTimeoutOf({ attemptTimeout }: CallOptions, deadline: number, pol
 function retryOf(own: NonNullable<CallOptions['retry']>, policy: RetryPolicy | false): RetryPolicy | false {
   if (own === false) return false
   const base = policy === false ? DEFAULTS.retry : policy
-  const { limit = base.limit, statuses = base.statuses, methods = base.methods } = own
+  const { limit = base.limit, statuses = base.statuses, methods = base.methods } = ownCopy(own)
   return { ...base, limit, statuses, methods: methods.map(method => method.toUpperCase()) }
 }

@@ -38,9 +38,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   /** @internal */
   constructor(options: ClientOptions) {
     super()
-    checkClient(options)
-    // Own properties have been checked; what hangs on a prototype must not be read.
-    const own = { ...options }
+    const own = checkClient(options)
     this.name = own.name ?? nameOf(unnamed + 1)
     const env = envOf(own.env ?? systemEnv, this.name)
     this.#upstreams = new Upstreams(own, env)

@@ -61,9 +61,8 @@ function replyOf(given: Reply | FallbackReply, streamed: boolean): Reply {
 }
 
 function composed(given: FallbackReply, streamed: boolean): Reply {
-  checkFallbackReply(given)
-  const { status = 200, json, body = '' } = { ...given }
-  const headers = lowerCased({ ...given }.headers ?? {}) as ReplyHeaders
+  const { status = 200, json, body = '', headers: fields = {} } = checkFallbackReply(given)
+  const headers = lowerCased(fields) as ReplyHeaders
   if (json === undefined) return withBody(status, headers, Buffer.from(body), streamed)
   return withBody(status, { 'content-type': 'application/json', ...headers }, Buffer.from(stringify(json)), streamed)
 }

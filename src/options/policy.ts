@@ -20,8 +20,7 @@ export type LimitPolicy = Required<LimitOptions>
 export type HedgePolicy = Required<HedgeOptions>
 /** {@link PoolOptions}, completed; `connections` is Infinity where the limit alone bounds them. */
 export type PoolPolicy = Required<Omit<PoolOptions, 'tls' | 'socketPath' | 'factory'>> &
-  Pick<PoolOptions, 'tls' | 'socketPath' | 'factory'>
-
+  { readonly [Name in 'tls' | 'socketPath' | 'factory']: PoolOptions[Name] | undefined }
 /** {@link StaleOptions}, completed. */
 export type StalePolicy = Required<StaleOptions>
 
@@ -68,7 +67,7 @@ interface Defaults extends PlainPolicy {
   readonly breaker: BreakerPolicy
   readonly limit: Omit<LimitPolicy, 'queueTimeout'>
   readonly hedge: HedgePolicy
-  readonly pool: Omit<PoolPolicy, 'connections'>
+  readonly pool: Omit<PoolPolicy, 'connections' | 'tls' | 'socketPath' | 'factory'>
   readonly stale: StalePolicy
   readonly client: Required<Pick<ClientOptions, 'allow' | 'maxUpstreams' | 'idleTimeout' | 'maxStaleSize'>>
 }

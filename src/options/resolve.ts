@@ -1,4 +1,5 @@
 import { lowerCased } from '../http/headers.ts'
+import { NONE, ownCopy } from './own.ts'
 import {
   DEFAULTS, PLAIN, type BreakerPolicy, type LimitPolicy, type PlainPolicy, type Policy, type PoolPolicy, type RetryPolicy,
 } from './policy.ts'
@@ -6,41 +7,42 @@ import type { PoolOptions } from './pool-options.ts'
 import { refuse } from './refuse.ts'
 import type { UpstreamOptions } from './upstream-options.ts'
 
-/** An own copy without what is undefined; arrays are copied too, so that nobody can change them later. */
-const ownOf = <T extends object>(options: T): T => Object.fromEntries(Object.entries(options)
+/** An own copy without what is undefined; arrays are copied too, so that a later change of the caller's has no effect. */
+const ownOf = <T extends object>(options: T): T => ownCopy(Object.fromEntries(Object.entries(options)
   .filter(([, value]) => value !== undefined)
-  .map(([name, value]: [string, unknown]) => [name, Array.isArray(value) ? [...value as unknown[]] : value])) as T
+  .map(([name, value]: [string, unknown]) => [name, Array.isArray(value) ? [...value as unknown[]] : value])) as T)
 
 /** One group of options over the same group below it; false switches it off until it is given again. */
 function laid<T extends object>(under: T | false | undefined, over: T | false | undefined): T | false | undefined {
   if (over === undefined || over === false) return over ?? under
-  return { ...(under === false ? undefined : under), ...ownOf(over) }
+  return ownCopy((under === undefined || under === false ? NONE : under) as T, ownOf(over))
 }
 
 /**
- * Lays options over others, group by group: what is given stands over what was. The result shares no object with
- * `over`, whose own properties alone are read.
+ * Lays options over others, group by group: what is given takes the place of what was. The result shares no object with `over`.
+ * Only own properties of either are read, and the result inherits nothing.
  */
 export function mergeOptions(under: UpstreamOptions, over: UpstreamOptions): UpstreamOptions {
+  const below = ownCopy(under)
   const own = ownOf(over)
-  const merged: Record<string, unknown> = { ...under, ...own }
-  for (const name of ['breaker', 'limit', 'pool'] as const) merged[name] = laid<object>(under[name], own[name])
-  merged.hedge = laid<object>(switchedOn(under.hedge), switchedOn(own.hedge))
-  merged.stale = laid<object>(switchedOn(under.stale), switchedOn(own.stale))
-  merged.retry = laidRetry(under.retry, own.retry)
+  const merged: Record<string, unknown> = { ...below, ...own }
+  for (const name of ['breaker', 'limit', 'pool'] as const) merged[name] = laid<object>(below[name], own[name])
+  for (const name of ['hedge', 'stale'] as const) merged[name] = laid<object>(switchedOn(below[name]), switchedOn(own[name]))
+  merged.retry = laidRetry(below.retry, own.retry)
   // An undefined field stays: it takes out one that was set below.
-  if (own.headers !== undefined) merged.headers = { ...under.headers, ...lowerCased(own.headers) }
+  if (own.headers !== undefined) merged.headers = { ...below.headers, ...lowerCased(own.headers) }
   return ownOf(merged)
 }
 
 /** True stands for a group of which nothing is given. */
-const switchedOn = <T extends object>(group: T | boolean | undefined): T | false | undefined => (group === true ? {} as T : group)
+const switchedOn = <T extends object>(group: T | boolean | undefined): T | false | undefined =>
+  (group === true ? NONE as T : group)
 
 function laidRetry(under: UpstreamOptions['retry'], over: UpstreamOptions['retry']): UpstreamOptions['retry'] {
   const retry = laid(under, over)
   if (retry === false || retry?.budget === undefined) return retry
   const budget = laid(under === false ? undefined : under?.budget, retry.budget)
-  return budget === undefined || budget === false ? retry : { ...retry, budget }
+  return budget === undefined || budget === false ? retry : ownCopy(retry, { budget })
 }
 
 const frozen = <T extends object>(value: T): T => Object.freeze({ ...value })
@@ -55,7 +57,7 @@ const frozen = <T extends object>(value: T): T => Object.freeze({ ...value })
  */
 export function resolve(layers: readonly UpstreamOptions[], where = ''): Policy {
   const prefix = where === '' ? '' : `${where}.`
-  const given = layers.reduce(mergeOptions, {})
+  const given = layers.reduce(mergeOptions, NONE)
   const plain = plainOf(given)
   const { deadline } = plain
   const attemptTimeout = given.attemptTimeout ?? deadline
@@ -82,7 +84,7 @@ function plainOf(given: UpstreamOptions): PlainPolicy {
   return Object.fromEntries(names.map(name => [name, given[name] ?? PLAIN[name]])) as unknown as PlainPolicy
 }
 
-function resolveRetry(given: UpstreamOptions['retry'] = {}, prefix: string): RetryPolicy | false {
+function resolveRetry(given: UpstreamOptions['retry'] = NONE, prefix: string): RetryPolicy | false {
   if (given === false) return false
   const budget = frozen({ ...DEFAULTS.retry.budget, ...given.budget })
   const cost = Math.max(budget.cost, budget.throttledCost)
@@ -111,7 +113,7 @@ const resolveSwitch = <T extends object>(given: Partial<T> | boolean | undefined
   given === undefined || given === false ? false : frozen({ ...completed, ...switchedOn(given) })
 
 function resolveBreaker(
-  given: UpstreamOptions['breaker'] = {}, times: Pick<Policy, 'deadline' | 'attemptTimeout'>, prefix: string,
+  given: UpstreamOptions['breaker'] = NONE, times: Pick<Policy, 'deadline' | 'attemptTimeout'>, prefix: string,
 ): BreakerPolicy | false {
   const { deadline, attemptTimeout } = times
   if (given === false) return false
@@ -147,7 +149,7 @@ function resolveLimit({ limit: given, pool }: UpstreamOptions, deadline: number)
 }
 
 function resolvePool(
-  given: PoolOptions = {}, attemptTimeout: number, limit: LimitPolicy | false, prefix: string,
+  given: PoolOptions = NONE, attemptTimeout: number, limit: LimitPolicy | false, prefix: string,
 ): PoolPolicy {
   const policy = {
     ...DEFAULTS.pool,
@@ -156,6 +158,10 @@ function resolvePool(
     connectTimeout: Math.min(DEFAULTS.pool.connectTimeout, attemptTimeout),
     maxIdleTimeout: Math.max(DEFAULTS.pool.maxIdleTimeout, given.idleTimeout ?? 0),
     idleTimeout: Math.min(DEFAULTS.pool.idleTimeout, given.maxIdleTimeout ?? Infinity),
+    // Written out, as a property that is not there would be looked for on the prototype.
+    tls: undefined,
+    socketPath: undefined,
+    factory: undefined,
     ...given,
   }
   if (policy.connectTimeout > attemptTimeout) {

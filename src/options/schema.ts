@@ -9,6 +9,7 @@ import {
 import type { ClientOptions } from './client-options.ts'
 import type { FallbackReply } from './fallback-options.ts'
 import { headerFields, key } from './header-checks.ts'
+import { ownCopy } from './own.ts'
 import type { PoolOptions } from './pool-options.ts'
 import { kindOf, refuse } from './refuse.ts'
 import type { BudgetOptions, RetryOptions } from './retry-options.ts'
@@ -68,11 +69,16 @@ const CLIENT: ShapeOf<ClientOptions> = {
   },
 }
 
-/** Checks the options of `createClient()`, each by itself. @throws OptionError */
-export function checkClient(options: ClientOptions): void {
+/**
+ * Checks the options of `createClient()`, each by itself.
+ * @returns a copy that inherits nothing: only what has been checked may be read
+ * @throws OptionError
+ */
+export function checkClient(options: ClientOptions): ClientOptions {
   checkShape(options, CLIENT)
-  const { upstreams = {} } = { ...options }
-  for (const [name, upstream] of Object.entries(upstreams)) checkUpstream(upstream, sourceOf(name))
+  const own = ownCopy(options)
+  for (const [name, upstream] of Object.entries(own.upstreams ?? {})) checkUpstream(upstream, sourceOf(name))
+  return own
 }
 
 /** Checks the options of one upstream, each by itself. @throws OptionError */
@@ -108,9 +114,16 @@ const FALLBACK_REPLY: ShapeOf<FallbackReply> = {
   },
 }
 
-/** Checks what a fallback answered with. @throws OptionError */
-export function checkFallbackReply(given: unknown): void {
+/**
+ * Checks what a fallback answered with.
+ * @returns a copy that inherits nothing
+ * @throws OptionError
+ */
+export function checkFallbackReply(given: FallbackReply): FallbackReply {
   shape(FALLBACK_REPLY)(given, 'fallback()')
-  const { json, body } = { ...given as FallbackReply }
-  if (json !== undefined && body !== undefined) throw new OptionError('fallback().body', kindOf(body), 'none beside json')
+  const own = ownCopy(given)
+  if (own.json !== undefined && own.body !== undefined) {
+    throw new OptionError('fallback().body', kindOf(own.body), 'none beside json')
+  }
+  return own
 }

@@ -1,6 +1,13 @@
 import { LRUCache } from 'lru-cache'
 import type { Env } from '../clock.ts'
+import { ownCopy } from '../options/own.ts'
 import type { Upstream } from './upstream.ts'
+
+/**
+ * What lru-cache reads of the options of a `get`, which it also writes to. Left out, it reads them off a `{}`, and so off
+ * `Object.prototype` where other code has changed that. Written out, as this is on the way of every call.
+ */
+const getOptions = (): object => ({ allowStale: false, updateAgeOnGet: false, noDeleteOnStaleGet: false, status: undefined })
 
 /**
  * The bounded set of upstreams nobody configured. Each is made when first called and goes when it has been idle for
@@ -24,7 +31,7 @@ export class DynamicUpstreams {
     this.#max = max
     this.#idleTimeout = idleTimeout
     this.#env = env
-    this.#cache = new LRUCache<string, Upstream>({ max })
+    this.#cache = new LRUCache<string, Upstream>(ownCopy({ max }))
   }
 
   get size(): number {
@@ -32,7 +39,7 @@ export class DynamicUpstreams {
   }
 
   get(origin: string): Upstream | undefined {
-    return this.#cache.get(origin)
+    return this.#cache.get(origin, getOptions())
   }
 
   /** All of them, without counting as use. */
@@ -44,7 +51,7 @@ export class DynamicUpstreams {
   add(origin: string, make: () => Upstream): Upstream | undefined {
     if (this.#cache.size >= this.#max && !this.#makeRoom()) return undefined
     const upstream = make()
-    this.#cache.set(origin, upstream)
+    this.#cache.set(origin, upstream, ownCopy({}))
     this.#sweepLater()
     return upstream
   }
@@ -69,7 +76,7 @@ export class DynamicUpstreams {
       }
       this.#forget(origin, upstream)
       // They count as used, so that the next newcomer need not look at them again.
-      for (const kept of passedOver) this.#cache.get(kept)
+      for (const kept of passedOver) this.#cache.get(kept, getOptions())
       return true
     }
     return false

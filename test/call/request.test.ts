@@ -4,7 +4,8 @@ import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { OptionError, type CallOptions } from '../../src/index.ts'
-import { requestOf as makeRequest, withQuery, type Request } from '../../src/call/request.ts'
+import { requestOf as makeRequest, within, withOptions, withQuery, type Request } from '../../src/call/request.ts'
+import { polluted } from '../support/polluted.ts'
 
 const TARGET = { origin: 'http://a.test', target: '/' }
 const requestOf = (method: string, options: CallOptions | undefined): Request => makeRequest(method, TARGET, options, false)
@@ -93,10 +94,24 @@ describe('options of one call refuse what they cannot be', () => {
     }
   })
 
+  test('are not read off Object.prototype, where other code has put them', () => {
+    const inherited = { deadline: 'x', json: {}, body: 'b', headers: { a: '7' }, query: 'q', idempotencyKey: 'k', redirects: 3 }
+    for (const options of [undefined, {}, { priority: 'critical' }] as const) {
+      polluted(inherited, () => {
+        const request = requestOf('POST', options)
+        deepEqual([request.target, request.headers, request.body], ['/', undefined, undefined])
+        for (const changed of [request, within(request, 5), withOptions(request, { decode: false })]) {
+          deepEqual([changed.options.redirects, changed.options.idempotencyKey], [undefined, undefined])
+        }
+      })
+    }
+  })
+
   test('read own properties alone, and change nothing', () => {
     const inherited = Object.create({ deadline: 'x', json: {}, body: 'b', headers: { a: 7 }, query: 'q' }) as CallOptions
-    const request = { ...TARGET, method: 'POST', streamed: false, headers: undefined, body: undefined, options: {} }
-    deepEqual(requestOf('POST', inherited), request)
+    const { options, ...request } = requestOf('POST', inherited)
+    deepEqual(request, { ...TARGET, method: 'POST', streamed: false, headers: undefined, body: undefined })
+    deepEqual({ ...options }, {})
     const bare = Object.assign(Object.create(null) as object, { deadline: 7 })
     equal(requestOf('POST', bare).options.deadline, 7)
     const given = Object.freeze({ headers: Object.freeze({ A: '1' }), json: Object.freeze({ a: 1 }), idempotencyKey: 'k' })

@@ -5,6 +5,7 @@ import { settingsFor } from '../../src/call/settings.ts'
 import { requestOf } from '../../src/call/request.ts'
 import type { CallOptions } from '../../src/options/call-options.ts'
 import { policyOf } from '../support/calls.ts'
+import { polluted } from '../support/polluted.ts'
 
 const setup = (options = {}) => {
   const policy = policyOf(options)
@@ -66,6 +67,17 @@ suite('the settings of a call', () => {
   test('give a stream no bound unless it sets one', () => {
     const { of } = setup()
     deepEqual([of('GET', undefined, true).maxBodySize, of('GET', { maxBodySize: 9 }, true).maxBodySize], [Infinity, 9])
+  })
+
+  test('are not read off Object.prototype', () => {
+    const { of } = setup()
+    const shared = of('POST')
+    polluted({ 'deadline': 7, 'limit': 99, 'idempotency-key': 'k' }, () => {
+      equal(of('POST'), shared)
+      equal(of('POST', { headers: { a: 'b' } }), shared)
+      deepEqual(of('POST', { retry: {} }).retry, shared.retry)
+      equal(settingsFor(policyOf()).ofRelayed('POST', false, undefined).deadline, 10_000)
+    })
   })
 
   test('are refused when they contradict one another', () => {

@@ -2,6 +2,7 @@ import { deepEqual, doesNotThrow, equal, ok } from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import { createClient, OptionError, type ClientOptions, type Policy, type UpstreamOptions } from '../../src/index.ts'
+import { polluted } from '../support/polluted.ts'
 
 const refusal = (options: unknown): OptionError => {
   try {
@@ -63,6 +64,22 @@ describe('what hangs on a prototype', () => {
     deepEqual(policyOf({ retry: { budget: under({ cost: 9 }) as never } }), policyOf({}))
     const own = policyOf({ upstreams: { 'http://h': under({ deadline: 7, url: 'http://elsewhere' }, { redirects: 3 }) } })
     deepEqual([own.deadline, own.redirects], [10_000, 3])
+  })
+
+  test('of every object is not either, where other code has put it there', () => {
+    const expected = { ...policyOf({ retry: { limit: 1 }, stale: true }) }
+    for (const [name, value] of Object.entries({
+      deadline: 7, headers: { 'x-a': 'b' }, retry: false, breaker: false, pool: { tls: { rejectUnauthorized: false } }, limit: 7,
+      budget: { capacity: 99 }, tls: { rejectUnauthorized: false }, factory: () => 7, socketPath: '/x', maxAge: 7, stale: false,
+      upstreams: { a: { url: 'http://h', deadline: 7 } }, url: 'http://elsewhere', backoff: 7, hedge: true,
+    })) {
+      const { policy, source } = polluted({ [name]: value }, () =>
+        createClient({ retry: { limit: 1 }, stale: true }).explain('http://h'))
+      deepEqual(policy, expected, name)
+      equal(source, 'defaults')
+    }
+    const read = polluted({ tls: { rejectUnauthorized: false } }, () => expected.pool.tls)
+    equal(read, undefined)
   })
 
   test('does not matter for options without one', () => {

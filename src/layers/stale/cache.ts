@@ -1,6 +1,7 @@
 import { HOP_BY_HOP } from '../../http/headers.ts'
 import { LRUCache } from 'lru-cache'
 import type { Lifetime } from '../../http/freshness.ts'
+import { ownCopy } from '../../options/own.ts'
 import { copyOfHeaders, Reply, type ReplyHeaders } from '../../outcome/reply.ts'
 
 /** What an upstream has in the cache. */
@@ -45,9 +46,10 @@ export class StaleCache {
   readonly #byUri = new Map<string, Set<string>>()
 
   constructor(maxSize: number) {
-    this.#cache = new LRUCache<string, Entry>({
-      maxSize, sizeCalculation: ({ size }) => size, dispose: (entry, key) => { this.#gone(entry, key) },
-    })
+    // lru-cache reads options off objects of its own where it is given none, and so off a changed `Object.prototype`.
+    this.#cache = new LRUCache<string, Entry>(ownCopy({
+      maxSize, sizeCalculation: ({ size }: Entry) => size, dispose: (entry: Entry, key: string) => { this.#gone(entry, key) },
+    }))
   }
 
   /** Bytes there are now. */
@@ -67,7 +69,7 @@ export class StaleCache {
     const size = OVERHEAD + body.length + 2 * (key.length + uri.length) + sizeOf(headers)
     this.#cache.delete(key)
     if (size > this.#cache.maxSize) return
-    this.#cache.set(key, { uri, status: reply.status, headers, body, lifetime, bornAt, size, kept })
+    this.#cache.set(key, { uri, status: reply.status, headers, body, lifetime, bornAt, size, kept }, ownCopy({}))
     kept.entries++
     kept.bytes += size
     const keys = this.#byUri.get(uri)
@@ -77,7 +79,7 @@ export class StaleCache {
 
   /** The last good reply, if there is one that may still be used at all. */
   find(key: string, now: number): Found | undefined {
-    const entry = this.#cache.get(key)
+    const entry = this.#cache.get(key, ownCopy({}))
     if (entry === undefined) return undefined
     const { status, headers, body, lifetime, bornAt } = entry
     const age = now - bornAt

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { StaleCache } from '../../../src/layers/stale/cache.ts'
 import { Reply } from '../../../src/outcome/reply.ts'
+import { polluted } from '../../support/polluted.ts'
 
 const lifetime = { fresh: 0, usable: 100 }
 const none = (): { entries: number; bytes: number } => ({ entries: 0, bytes: 0 })
@@ -88,4 +89,13 @@ test('nobody can change what is kept', () => {
     ;(reply.headers as Record<string, string>)['x-one'] = '2'
   }
   deepEqual(seen(), expected)
+})
+
+test('nothing is read off Object.prototype', () => {
+  const unread = (): never => { throw new Error('read') }
+  polluted({ get start() { return unread() }, get ttl() { return unread() }, get status() { return unread() } }, () => {
+    const lastGood = new StaleCache(5_000)
+    lastGood.put('k', 'u', new Reply(204, {}), lifetime, 0, none())
+    equal(lastGood.find('k', 0)?.reply().status, 204)
+  })
 })
