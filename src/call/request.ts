@@ -1,10 +1,11 @@
 import type { Target } from '../http/target.ts'
-import { isOneShot, type Body } from '../http/body.ts'
+import type { Body, SolidBody, StreamBody } from '../http/body.ts'
 import { OptionError } from '../outcome/errors.ts'
 import type { CallOptions } from '../options/call-options.ts'
+import { isRecord } from '../options/checks.ts'
 import { NONE, ownCopy } from '../options/own.ts'
-import { kindOf, refuse } from '../options/refuse.ts'
-import { checkCall } from '../options/schema.ts'
+import { isShowable, kindOf, refuse, refuseSecret } from '../options/refuse.ts'
+import { checkCall, refuseBoth } from '../options/schema.ts'
 import { lowerCased, TOKEN, type HeaderFields } from '../http/headers.ts'
 
 /** What a caller asks for, in the form the client works with. */
@@ -42,7 +43,7 @@ export function requestOf(
   if (idempotencyKey !== undefined) headers = { ...headers, 'idempotency-key': idempotencyKey }
   const asked = { method: name, origin, target: whole, streamed, options: given }
   if (json === undefined) return { ...asked, headers, body: bodyOf(body) }
-  if (body !== undefined) throw new OptionError('body', kindOf(body), 'none beside json')
+  if (body !== undefined) refuseBoth('body', 'json')
   return { ...asked, headers: { 'content-type': 'application/json', ...headers }, body: stringify(json) }
 }
 
@@ -54,7 +55,7 @@ function methodOf(method: string): string {
 
 /** A copy of own properties, which are all that is read. Header fields may come as pairs. */
 function normalised(options: CallOptions): CallOptions {
-  if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
+  if (!isRecord(options)) refuse('options', options, 'a plain object')
   const own = ownCopy(options)
   const headers: unknown = own.headers
   return typeof headers === 'object' && headers !== null && Symbol.iterator in headers
@@ -64,14 +65,19 @@ function normalised(options: CallOptions): CallOptions {
 /** A name that comes more than once keeps all its values. */
 function fromPairs(pairs: Iterable<unknown>): HeaderFields {
   const fields = new Map<string, unknown>()
+  let index = 0
   for (const pair of pairs) {
-    if (!Array.isArray(pair) || pair.length !== 2) throw new OptionError('headers', kindOf(pair), 'pairs of a name and a value')
+    const where = `headers[${index++}]`
+    if (!Array.isArray(pair) || pair.length !== 2) refuseSecret(where, pair, 'a pair of a name and a value')
     const [name, value] = pair as [unknown, unknown]
-    const key = String(name).toLowerCase()
+    if (typeof name !== 'string') refuseSecret(`${where}[0]`, name, 'a header name')
+    const key = name.toLowerCase()
     fields.set(key, fields.has(key) ? [fields.get(key), value].flat() : value)
   }
   return Object.fromEntries(fields) as HeaderFields
 }
+
+const JSON_VALUE = 'a value that JSON can represent'
 
 /** A value as JSON. @throws OptionError */
 export function stringify(json: unknown): string {
@@ -79,20 +85,32 @@ export function stringify(json: unknown): string {
   try {
     text = JSON.stringify(json)
   } catch (error) {
-    throw new OptionError('json', error instanceof Error ? error.name : 'an unreadable value', 'a value that JSON can hold')
+    const given = error instanceof Error ? error.name : 'an unreadable value'
+    throw new OptionError('json', given, JSON_VALUE, `\`json\` cannot be serialized as JSON: ${given}`)
   }
   // Functions and symbols have no JSON.
-  if ((text as string | undefined) === undefined) throw new OptionError('json', kindOf(json), 'a value that JSON can hold')
+  if ((text as string | undefined) === undefined) refuseSecret('json', json, JSON_VALUE)
   return text
 }
 
+const BODY = 'a string, bytes, a stream or an async iterable'
+
 function bodyOf(body: unknown): Body | undefined {
-  if (body === undefined || typeof body === 'string' || typeof body === 'function' || body instanceof Uint8Array) {
-    return body as Body | undefined
-  }
-  if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body && isOneShot(body as Body)) return body as Body
-  const expected = 'a string, bytes, a Readable, an async iterable or a function that makes one; for objects use json'
-  throw new OptionError('body', kindOf(body), expected)
+  if (body === undefined || typeof body === 'function' || isBody(body)) return body as Body | undefined
+  return refuseSecret('body', body, `${BODY}, or a function that returns one (send objects as \`json\`)`)
+}
+
+const isBody = (body: unknown): body is SolidBody | StreamBody => typeof body === 'string' || body instanceof Uint8Array
+  || (typeof body === 'object' && body !== null && Symbol.asyncIterator in body)
+
+/** What a function given as the body has made for one attempt. @throws OptionError */
+export function bodyMadeBy(factory: () => unknown): SolidBody | StreamBody {
+  const made = factory()
+  if (isBody(made)) return made
+  // It is refused whatever it comes to, and must not end the process by that.
+  if (made instanceof Promise) made.catch(() => undefined)
+  const given = kindOf(made)
+  throw new OptionError('body()', given, BODY, `\`body()\` must return ${BODY}, got ${given}`)
 }
 
 /** Adds a query to a target (path and query). */
@@ -117,7 +135,7 @@ function parametersOf(query: Exclude<CallOptions['query'], string | undefined>):
     for (const item of Array.isArray(value) ? value as readonly unknown[] : [value]) {
       if (item === undefined) continue
       if (typeof item !== 'string' && typeof item !== 'number' && typeof item !== 'boolean') {
-        throw new OptionError(`query.${name}`, kindOf(item), 'a string, number, boolean or an array of them')
+        refuseSecret(`query.${isShowable(name) ? name : '…'}`, item, 'a string, a number, a boolean or an array of them')
       }
       parameters.append(name, String(item))
     }

@@ -102,7 +102,7 @@ function makeSettings(
 
 function attemptTimeoutOf({ attemptTimeout }: CallOptions, deadline: number, policy: Policy): number {
   if (attemptTimeout === undefined) return Math.min(policy.attemptTimeout, deadline)
-  if (attemptTimeout > deadline) refuse('attemptTimeout', attemptTimeout, `at most the deadline of ${deadline} ms`)
+  if (attemptTimeout > deadline) refuse('attemptTimeout', attemptTimeout, `at most the deadline (${deadline} ms)`)
   return attemptTimeout
 }
 

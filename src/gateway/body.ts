@@ -14,7 +14,10 @@ export const hasBody = ({ headers }: IncomingMessage): boolean =>
 export function bodyOf(req: IncomingMessage): Readable | undefined {
   if (!hasBody(req)) return undefined
   // To wait for what somebody else has read would be in vain.
-  if (req.readableDidRead) throw new OptionError('request', 'a body that was read', 'a gateway before all that parses bodies')
+  if (req.readableDidRead) {
+    const sentence = 'the body of the request has been read already: put the gateway before whatever parses bodies'
+    throw new OptionError('request', 'a body that has been read', 'a request whose body is unread', sentence)
+  }
   req.pause()
   const body = new Readable({ read: () => { req.resume() } })
   req.on('data', (chunk: Buffer) => { if (!body.destroyed && !body.push(chunk)) req.pause() })

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { checkShape, number, positive, type Shape } from '../options/checks.ts'
+import { checkShape, isRecord, number, positive, type Shape } from '../options/checks.ts'
 import { refuse } from '../options/refuse.ts'
 import type { Forwarding } from './forwarded.ts'
 
@@ -46,7 +46,7 @@ const callable = (value: unknown, where: string): void => {
   if (typeof value !== 'function') refuse(where, value, 'a function')
 }
 
-const UPSTREAM = 'the name or origin of an upstream, or a function that gives one'
+const UPSTREAM = 'the name or origin of an upstream, or a function that returns one'
 const GATEWAY: Shape = {
   upstream: (value, where) => {
     if (typeof value !== 'function' && (typeof value !== 'string' || value === '')) {
@@ -61,7 +61,7 @@ const GATEWAY: Shape = {
   via: (value, where) => {
     // RFC 9110 §7.6.3
     const fits = typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?::\d+)?$/.test(value)
-    if (!fits) refuse(where, value, 'a name of RFC 9110 token characters, or host:port')
+    if (!fits) refuse(where, value, 'a token (RFC 9110) or host:port')
   },
   clientTimeout: number(1, 2 ** 31 - 1, 'a number of ms from 1 to 2147483647'),
   maxUpgrades: positive,
@@ -69,7 +69,7 @@ const GATEWAY: Shape = {
 
 /** Checks and completes options. @throws OptionError */
 export function gatewayPolicy(options: GatewayOptions): GatewayPolicy {
-  if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
+  if (!isRecord(options)) refuse('options', options, 'a plain object')
   // Own properties only: what hangs on a prototype is not read.
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   checkShape(given, GATEWAY, '')

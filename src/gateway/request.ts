@@ -26,7 +26,9 @@ export function pathFor(path: string, req: IncomingMessage, policy: GatewayPolic
   if (policy.path === undefined) return path
   const made: unknown = policy.path(path, req)
   // The path itself is not in the message: its query may be secret.
-  if (typeof made !== 'string' || !PATH.test(made)) throw new OptionError('path()', 'something else', 'a path that begins with /')
+  if (typeof made !== 'string' || !PATH.test(made)) {
+    throw new OptionError('path()', 'something else', 'a path', "`path()` must return a valid path that begins with '/'")
+  }
   return made
 }
 

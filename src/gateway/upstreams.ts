@@ -23,7 +23,8 @@ export function chooserOf(client: Client, upstream: GatewayOptions['upstream']):
   if (typeof upstream === 'string') {
     const only = destinationOf(client, upstream)
     if (client.explain(only.origin).allowed) return () => only
-    throw new OptionError('upstream', only.name ?? 'another origin', 'one that the option allow permits')
+    const sentence = '`upstream` may not be called: the client\'s `allow` option does not permit it'
+    throw new OptionError('upstream', only.name ?? 'an origin', 'an upstream that the client may call', sentence)
   }
   // There are as many as upstreams are configured.
   const byName = new Map<string, Destination>()

@@ -10,13 +10,14 @@ export function parseUrl(url: string | URL, where: string): URL {
   try {
     parsed = new URL(url)
   } catch {
-    throw new OptionError(where, 'something else', 'an absolute http or https URL')
+    throw new OptionError(where, 'an invalid or relative URL', 'an absolute http or https URL')
   }
   if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') {
-    throw new OptionError(where, `a ${parsed.protocol} URL`, 'an http or https URL')
+    throw new OptionError(where, `a URL with the scheme ${parsed.protocol}`, 'an http or https URL')
   }
   if (parsed.username !== '' || parsed.password !== '') {
-    throw new OptionError(where, 'a URL with credentials', 'a URL without; put them into an authorization header')
+    const sentence = `\`${where}\` must not contain credentials: send them in an authorization header`
+    throw new OptionError(where, 'a URL with credentials', 'a URL without credentials', sentence)
   }
   return parsed
 }
@@ -55,7 +56,7 @@ export function compileOrigin(pattern: string, where: string): OriginMatcher {
     return { pattern: origin, matches: other => other === origin }
   }
   if (!PATTERN.test(pattern)) {
-    throw new OptionError(where, 'an unreadable pattern', 'an origin or a pattern such as https://*.search.internal')
+    throw new OptionError(where, 'an invalid pattern', 'an origin or a pattern such as https://*.search.internal')
   }
   // A host or port part never holds a slash, so a star cannot reach into a path; origins have none anyway.
   const [scheme, rest = ''] = pattern.toLowerCase().split('://')

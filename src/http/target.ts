@@ -28,7 +28,7 @@ export function split(url: string | URL): Target {
 /** The target on a given origin; a path can never lead to another one. @throws OptionError */
 export function targetOn(origin: string, path: string): string {
   if (typeof path !== 'string' || !path.startsWith('/')) {
-    throw new OptionError('path', typeof path === 'string' ? 'one without a slash in front' : typeof path, 'e.g. /orders/7')
+    throw new OptionError('path', typeof path === 'string' ? 'one that does not' : `a value of type ${typeof path}`, "a string that begins with '/'")
   }
   return PLAIN.test(path) ? path : split(origin + path).target
 }

@@ -29,23 +29,27 @@ export function checked<T>({ source }: Config, run: () => T): T {
     return run()
   } catch (error) {
     if (source === undefined || !(error instanceof OptionError)) throw error
-    throw new OptionError(`${source}: ${error.option}`, error.given, error.expected)
+    throw new OptionError(`${source}: ${error.option}`, error.given, error.expected, `${source}: ${error.message}`)
   }
 }
 
 function readFile(path: string): ClientOptions {
   const file = resolve(path)
   const found = statSync(file, { throwIfNoEntry: false })
-  if (found?.isFile() !== true) throw new OptionError(VARIABLE, `${file}, which is none`, 'the path of a file, or JSON')
+  if (found?.isFile() !== true) {
+    throw new OptionError(VARIABLE, file, 'JSON or the path of a file', `\`${VARIABLE}\` is neither JSON nor the path of a file: ${file}`)
+  }
   if (extname(file) === '.json') return parse(readFileSync(file, 'utf8'), path)
   if (/^\.[cm]?[jt]s$/.test(extname(file))) return exportedBy(file, path)
-  return refuse(VARIABLE, path, 'a file that ends in .json, .js, .mjs, .cjs, .ts, .mts or .cts')
+  return refuse(VARIABLE, path, 'the path of a file that ends in .json, .js, .mjs, .cjs, .ts, .mts or .cts')
 }
 
 /** Synchronous, as an `import()` would make a preload with `--require` impossible. */
 function exportedBy(file: string, path: string): ClientOptions {
   const { options } = createRequire(import.meta.url)(file) as { readonly options?: ClientOptions }
-  if (options === undefined) throw new OptionError(path, 'a module that does not', 'a module that exports `options`')
+  if (options === undefined) {
+    throw new OptionError(path, 'a module without', 'a module that exports `options`', `${path} does not export \`options\``)
+  }
   return options
 }
 
@@ -55,6 +59,6 @@ function parse(text: string, source: string): ClientOptions {
   } catch (error) {
     // V8 cites the text, in which there may be something secret.
     const why = (error as SyntaxError).message.replace(/, (?:\.\.\.)?"[^]*" is not valid JSON$/, '')
-    throw new OptionError(source, `something else (${why})`, 'JSON')
+    throw new OptionError(source, why, 'JSON', `${source} is not valid JSON: ${why}`)
   }
 }

@@ -56,7 +56,10 @@ const inTime = <T>(run: () => Promise<T>, ms: number, signal: AbortSignal | unde
 function replyOf(given: Reply | FallbackReply, streamed: boolean): Reply {
   if (!(given instanceof Reply)) return composed(given, streamed)
   if (given.isStreamed === streamed) return streamed ? given : given.copy()
-  if (!streamed) throw new OptionError('fallback()', 'a streamed reply', 'a buffered one, as that is what the call asks for')
+  if (!streamed) {
+    const sentence = '`fallback()` must return a buffered reply, because the call asks for one: it returned a streamed reply'
+    throw new OptionError('fallback()', 'a streamed reply', 'a buffered reply', sentence)
+  }
   return withBody(given.status, copyOfHeaders(given.headers), given.bytes(), true)
 }
 

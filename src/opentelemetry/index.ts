@@ -49,11 +49,13 @@ const having = (method: string, expected: string, orFalse: boolean): Check => (v
  */
 export function instrument(client: Client, options: OpenTelemetryOptions = {}): Instrumentation {
   const { meterProvider, tracerProvider, propagator, ...policy } = telemetryPolicy(options, {
-    meterProvider: having('getMeter', 'a MeterProvider, or false', true),
-    tracerProvider: having('getTracer', 'a TracerProvider, or false', true),
+    meterProvider: having('getMeter', 'a MeterProvider or false', true),
+    tracerProvider: having('getTracer', 'a TracerProvider or false', true),
     propagator: having('inject', 'a TextMapPropagator', false),
   })
-  if (instrumented.has(client)) throw new OptionError('client', 'one that is instrumented already', 'one that is not')
+  if (instrumented.has(client)) {
+    throw new OptionError('client', 'an instrumented one', 'a client without instrumentation', '`client` is already instrumented')
+  }
   const warn = warnOnce('telemetry')
   const report = (error: unknown): void => {
     diag.error('breakwater: could not be recorded', error)

@@ -1,97 +1,105 @@
 import { OptionError } from '../outcome/errors.ts'
 import { TOKEN } from '../http/headers.ts'
-import { kindOf, refuse } from './refuse.ts'
+import { listed, suggest } from './nearest.ts'
+import { isShowable, refuse, refuseSecret } from './refuse.ts'
 
-/** Says whether a value will do; if not, what was expected. */
+/** Throws an OptionError that says what was expected, unless the value will do. */
 export type Check = (value: unknown, where: string) => void
-/** What each key of a group must be. */
+/** A check for each key of a group. */
 export type Shape = Readonly<Record<string, Check>>
 /** A check for each option of an interface: no option is left out, and there is none beside. */
 export type ShapeOf<Options> = Readonly<Record<keyof Options, Check>>
 
-/** A number between two others. */
-export const number = (min: number, max: number, expected: string, whole = false): Check => (value, where) => {
-  const fits = typeof value === 'number' && value >= min && value <= max && (!whole || Number.isInteger(value))
-  if (!fits) refuse(where, value, expected)
+/** A number within bounds. */
+export const number = (min: number, max: number, expected: string): Check => (value, where) => {
+  if (typeof value !== 'number' || !(value >= min && value <= max)) refuse(where, value, expected)
+}
+/** A number without a fraction within bounds. */
+export const integer = (min: number, max: number, expected = `an integer from ${min} to ${max}`): Check => (value, where) => {
+  if (!Number.isInteger(value)) refuse(where, value, expected)
+  number(min, max, expected)(value, where)
 }
 /** A duration, which may have no end. */
-export const ms: Check = number(1, Infinity, 'a number of ms, at least 1, or Infinity')
+export const ms: Check = number(1, Infinity, 'a number of ms (at least 1) or Infinity')
 /** A duration that ends. */
 export const finiteMs: Check = number(1, 2 ** 31 - 1, 'a number of ms from 1 to 2147483647')
 /** A duration that ends, or none. */
 export const msOrZero: Check = number(0, 2 ** 31 - 1, 'a number of ms from 0 to 2147483647')
-/** A whole number, 0 or more. */
-export const count: Check = number(0, Number.MAX_SAFE_INTEGER, 'a whole number, 0 or more', true)
-/** A whole number, at least 1. */
-export const positive: Check = number(1, Number.MAX_SAFE_INTEGER, 'a whole number, at least 1', true)
+/** An integer, 0 or more. */
+export const count: Check = integer(0, Number.MAX_SAFE_INTEGER, 'a non-negative integer')
+/** An integer, 1 or more. */
+export const positive: Check = integer(1, Number.MAX_SAFE_INTEGER, 'a positive integer')
 /** A ratio. */
 export const share: Check = number(0, 1, 'a ratio from 0 to 1')
 /** A ratio that is not zero. */
-export const rate: Check = number(Number.MIN_VALUE, 1, 'a ratio above 0, up to 1')
+export const rate: Check = number(Number.MIN_VALUE, 1, 'a ratio greater than 0 and at most 1')
 /** True or false. */
 export const boolean: Check = (value, where) => {
   if (typeof value !== 'boolean') refuse(where, value, 'true or false')
 }
 /** A string that is not empty. */
 export const text: Check = (value, where) => {
-  if (typeof value !== 'string' || value === '') refuse(where, value, 'a string that is not empty')
+  if (typeof value !== 'string' || value === '') refuse(where, value, 'a non-empty string')
 }
 /** A function. */
 export const callable: Check = (value, where) => {
   if (typeof value !== 'function') refuse(where, value, 'a function')
 }
-/** An object that is no array. */
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-/** An object of anything; what it holds is not shown. */
-export const record: Check = (value, where) => {
-  if (!isRecord(value)) throw new OptionError(where, kindOf(value), 'an object')
+/** One of several values. */
+export const oneOf = (...values: readonly unknown[]): Check => (value, where) => {
+  if (!values.includes(value)) refuse(where, value, `one of ${values.join(', ')}`)
 }
-/** A name of RFC 9110 token characters. */
-export const token: Check = (value, where) => {
-  if (typeof value !== 'string' || !TOKEN.test(value)) refuse(where, value, 'a name of RFC 9110 token characters')
+/** The name of an HTTP method. */
+export const methodName: Check = (value, where) => {
+  if (typeof value !== 'string' || !TOKEN.test(value)) refuse(where, value, 'an HTTP method name')
 }
 /** An array of things that each pass. */
 export const list = (check: Check): Check => (value, where) => {
   if (!Array.isArray(value)) refuse(where, value, 'an array')
   value.forEach((item, index) => check(item, `${where}[${index}]`))
 }
-/** One special value, or what passes a check. */
-export const either = (special: unknown, check: Check): Check => (value, where) => {
-  if (value !== special) check(value, where)
+
+/**
+ * Whether a value is an object whose own properties say what it holds. A Map, a `Headers` object or a promise has none, and would
+ * be read as an empty object.
+ */
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+  && (Object.keys(value).length > 0 || RECORDS.has(Object.prototype.toString.call(value)))
+const RECORDS: ReadonlySet<string> = new Set(['[object Object]', '[object Module]'])
+
+/** An object of anything; what it holds is not shown. */
+export const record: Check = (value, where) => {
+  if (!isRecord(value)) refuseSecret(where, value, 'a plain object')
 }
-/** One of several strings. */
-export const oneOf = (...values: readonly unknown[]): Check => (value, where) => {
-  if (!values.includes(value)) refuse(where, value, `one of ${values.join(', ')}`)
-}
-/** One value alone. */
-export const only = (wanted: unknown): Check => (value, where) => {
-  if (value !== wanted) refuse(where, value, String(wanted))
-}
-/** A group of options. */
-export const shape = (checks: Shape): Check => (value, where) => {
-  checkShape(value as object, checks, where)
+/** A group of options, or a boolean in its place that switches it on or off. */
+export const group = (checks: Shape, ...switches: readonly boolean[]): Check => {
+  const expected = ['a plain object', ...switches].join(', ').replace(/, (?=\w+$)/, ' or ')
+  return (value, where) => {
+    if (switches.includes(value as boolean)) return
+    if (!isRecord(value)) refuse(where, value, expected)
+    checkShape(value, checks, where)
+  }
 }
 
-/** A group that is off unless asked for: true has its defaults. */
-export const switchable = (checks: Shape): Check => (value, where) => {
-  if (typeof value !== 'boolean') shape(checks)(value, where)
-}
-
-/** Checks own keys only: what hangs on a prototype is never read. Unknown keys are refused, with all known ones. */
+/** Checks own keys only: what hangs on a prototype is never read. @throws OptionError for a key that is not known, too */
 export function checkShape(value: object, checks: Shape, where = ''): void {
-  if (!isRecord(value)) refuse(where === '' ? 'options' : where, value, 'an object')
+  if (!isRecord(value)) refuse(where === '' ? 'options' : where, value, 'a plain object')
   const prefix = where === '' ? '' : `${where}.`
   for (const key of Object.keys(value)) {
     const check = Object.hasOwn(checks, key) ? checks[key] : undefined
-    if (check === undefined) {
-      throw new OptionError(prefix + key, 'an unknown option', `one of ${Object.keys(checks).join(', ')}`)
-    }
+    if (check === undefined) refuseUnknown(key, Object.keys(checks), prefix)
     if (value[key] !== undefined) check(value[key], prefix + key)
   }
 }
 
-/** Time and chance. */
+function refuseUnknown(key: string, known: readonly string[], prefix: string): never {
+  const option = prefix + (isShowable(key) ? key : '…')
+  const hint = suggest(key, known, meant => `\`${prefix}${meant}\``)
+  throw new OptionError(option, 'an unknown option', listed(known), `unknown option \`${option}\`: ${hint}`)
+}
+
+/** A clock and a source of random numbers. */
 export const env: Check = (value, where) => {
   record(value, where)
   // The methods of a clock may well be those of its class.

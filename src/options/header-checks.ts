@@ -1,31 +1,53 @@
 import { OptionError } from '../outcome/errors.ts'
 import { TOKEN } from '../http/headers.ts'
 import { isRecord, text, type Check } from './checks.ts'
-import { kindOf, refuse } from './refuse.ts'
+import { refuse, refuseSecret } from './refuse.ts'
 
-const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+const CONTROL = /[^\t\x20-\x7e\x80-\uffff]/
+const BEYOND_LATIN1 = /[^\x00-\xff]/
+
 /** Never says the value itself: it may be a credential. */
 const headerValue: Check = (value, where) => {
-  if (typeof value !== 'string') throw new OptionError(where, kindOf(value), 'a string')
-  if (BAD_VALUE.test(value)) throw new OptionError(where, 'control characters', 'a valid header value')
+  if (typeof value !== 'string') refuseSecret(where, value, 'a string')
+  if (CONTROL.test(value)) {
+    const sentence = `\`${where}\` contains control characters, which are not allowed in a header field`
+    throw new OptionError(where, 'a string with control characters', 'a string without control characters', sentence)
+  }
+  if (BEYOND_LATIN1.test(value)) {
+    const sentence = `\`${where}\` contains characters that a header field cannot carry (outside ISO-8859-1): encode them, `
+      + 'e.g. with encodeURIComponent()'
+    throw new OptionError(where, 'a string with characters outside ISO-8859-1', 'a string of ISO-8859-1 characters', sentence)
+  }
 }
+
 /** A header value that is not empty. */
 export const key: Check = (value, where) => {
   headerValue(value, where)
   text(value, where)
 }
+
+/** A field name, or false for none. */
+export const headerName: Check = (value, where) => {
+  if (value !== false && !isToken(value)) refuse(where, value, 'a header name or false')
+}
+
 /** Checks header fields: names are tokens, values hold no line break or other control character. */
 export const headerFields: Check = (value, where) => {
-  if (!isRecord(value)) throw new OptionError(where, kindOf(value), 'an object of header fields')
+  if (!isRecord(value)) refuseSecret(where, value, 'a plain object of header fields')
   for (const name of Object.keys(value)) {
-    if (!TOKEN.test(name)) throw new OptionError(where, 'a name that is none', 'header names of RFC 9110 token characters')
-    const given = value[name]
-    for (const item of Array.isArray(given) ? given : [given]) {
-      if (item === undefined) continue
-      headerValue(item, `${where}.${name}`)
+    if (!isToken(name)) {
+      const sentence = `\`${where}\` contains an invalid header name: a name is a token (RFC 9110), without spaces or separators`
+      throw new OptionError(where, 'an invalid header name', 'an object whose keys are header names', sentence)
     }
+    headerValues(value[name], `${where}.${name}`)
   }
 }
+
+const headerValues: Check = (value, where) => {
+  for (const item of Array.isArray(value) ? value : [value]) if (item !== undefined) headerValue(item, where)
+}
+
+const isToken = (value: unknown): boolean => typeof value === 'string' && TOKEN.test(value)
 
 /** Fields that say where a message goes, where it ends or what its connection is for. */
 const FRAMING: ReadonlySet<string> = new Set([
@@ -34,7 +56,10 @@ const FRAMING: ReadonlySet<string> = new Set([
 
 /** Checks a header field that a listener adds to an attempt. @throws OptionError */
 export function checkAddedHeader(name: string, value: string): void {
-  const expected = 'the name of a field that does not frame the message'
-  if (typeof name !== 'string' || FRAMING.has(name.toLowerCase())) refuse('setHeader', name, expected)
-  headerFields({ [name]: value }, 'setHeader')
+  if (!isToken(name)) refuse('setHeader() name', name, 'a header name')
+  if (FRAMING.has(name.toLowerCase())) {
+    const sentence = `setHeader() cannot set '${name}', which frames the message or concerns its connection`
+    throw new OptionError('setHeader() name', `'${name}'`, 'a field that does not frame the message', sentence)
+  }
+  headerValues(value, `setHeader('${name}')`)
 }

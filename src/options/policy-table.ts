@@ -1,7 +1,6 @@
 import { OptionError } from '../outcome/errors.ts'
 import type { ClientOptions } from './client-options.ts'
 import { DEFAULTS, type Policy } from './policy.ts'
-import { refuse } from './refuse.ts'
 import type { NamedUpstreamOptions, UpstreamOptions } from './upstream-options.ts'
 import { compileOrigin, parseOrigin, sourceOf, type OriginMatcher } from '../http/origin.ts'
 import { mergeOptions, resolve } from './resolve.ts'
@@ -106,20 +105,31 @@ const hasUrl = (options: UpstreamOptions): options is NamedUpstreamOptions =>
 
 function configuredOf(key: string, options: UpstreamOptions): Configured {
   const where = sourceOf(key)
+  const isOrigin = key.includes('://')
   if (!hasUrl(options)) {
-    if (!key.includes('://')) refuse(`${where}.url`, undefined, 'its origin, unless the key is an origin or a pattern')
+    if (!isOrigin) refuseMissingUrl(where)
     return { name: parseOrigin(key, where), origins: [parseOrigin(key, where)], options }
   }
-  if (key.includes('://')) refuse(`${where}.url`, options.url, 'none, as the key is an origin')
+  if (isOrigin) refuseUrl(where, 'an origin')
   const urls = typeof options.url === 'string' ? [options.url] : options.url
-  if (urls.length === 0) refuse(`${where}.url`, urls, 'at least one origin')
+  if (urls.length === 0) throw new OptionError(`${where}.url`, 'an empty array', 'an origin or a non-empty array of origins')
   const origins = urls.map((url, index) => parseOrigin(url, urls.length > 1 ? `${where}.url[${index}]` : `${where}.url`))
   return { name: key, origins, options }
 }
 
 function patternOf(key: string, options: UpstreamOptions): Pattern {
-  if (hasUrl(options)) refuse(`${sourceOf(key)}.url`, options.url, 'none, as the key is a pattern')
+  if (hasUrl(options)) refuseUrl(sourceOf(key), 'a pattern')
   return { ...compileOrigin(key, sourceOf(key)), options, source: sourceOf(key) }
+}
+
+function refuseMissingUrl(where: string): never {
+  const sentence = `\`${where}.url\` is missing: it is required unless the key is an origin or a pattern`
+  throw new OptionError(`${where}.url`, 'undefined', 'an origin', sentence)
+}
+
+function refuseUrl(where: string, key: string): never {
+  const sentence = `\`${where}.url\` must be omitted, because the key is ${key}`
+  throw new OptionError(`${where}.url`, 'a url', 'none', sentence)
 }
 
 function refuseTwice(configured: readonly Configured[]): void {
@@ -128,7 +138,8 @@ function refuseTwice(configured: readonly Configured[]): void {
     for (const origin of origins) {
       const other = seen.get(origin)
       if (other !== undefined) {
-        throw new OptionError(sourceOf(name), `${origin}, which ${sourceOf(other)} has too`, 'an origin of its own')
+        const sentence = `\`${sourceOf(name)}\` and \`${sourceOf(other)}\` have the same origin, ${origin}`
+        throw new OptionError(sourceOf(name), origin, 'an origin of its own', sentence)
       }
       seen.set(origin, name)
     }

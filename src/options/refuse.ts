@@ -1,25 +1,37 @@
 import { OptionError } from '../outcome/errors.ts'
 
-/** What a URL's credentials or query would show by, and what would break a line of a log. */
-const UNSHOWABLE = /[@?]|[^ -~]/
+/** What a URL's credentials or query would show by, and what would break a line of a log or a quotation. */
+const UNSHOWABLE = /[@?`]|[^ -~]/
+const LONGEST = 40
+
+/** Whether a text given by the caller can be shown in an error. */
+export const isShowable = (text: string): boolean => text.length <= LONGEST && !UNSHOWABLE.test(text)
 
 /** Describes a value for an error: a short one as it is, unless it could be a URL with something secret in it. */
-export function describe(value: unknown): string {
-  if (typeof value !== 'string') return isPrintable(value) ? String(value) : kindOf(value)
-  return value.length > 40 || UNSHOWABLE.test(value) ? `a string of ${value.length} characters` : `'${value}'`
+export function describeValue(value: unknown): string {
+  if (typeof value === 'string') return isShowable(value) ? `'${value}'` : `a string of ${value.length} characters`
+  return ['number', 'boolean', 'bigint'].includes(typeof value) ? String(value) : kindOf(value)
 }
 
-const isPrintable = (value: unknown): boolean =>
-  value === null || ['number', 'boolean', 'undefined', 'bigint'].includes(typeof value)
+/** The name of a built-in class, as `Object.prototype.toString` has it. */
+const CLASS = /^\[object ([A-Z]\w{0,30})\]$/
 
-/** Describes what kind of a value it is and no more: for headers, bodies and keys. */
+/** Describes what kind of value it is and no more: for headers, bodies and keys. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+  if (typeof value !== 'object') return `a ${typeof value}`
+  const name = CLASS.exec(Object.prototype.toString.call(value))?.[1] ?? 'Object'
+  if (name === 'Object') return 'an object'
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}${name.endsWith('s') ? ' object' : ''}`
 }
 
-/** Throws an {@link OptionError}. */
+/** Throws an {@link OptionError} that says what `where` must be. */
 export function refuse(where: string, value: unknown, expected: string): never {
-  throw new OptionError(where, describe(value), expected)
+  throw new OptionError(where, describeValue(value), expected)
+}
+
+/** The same of what must not be shown: only its kind is. */
+export function refuseSecret(where: string, value: unknown, expected: string): never {
+  throw new OptionError(where, kindOf(value), expected)
 }

@@ -62,7 +62,7 @@ export function resolve(layers: readonly UpstreamOptions[], where = ''): Policy 
   const { deadline } = plain
   const attemptTimeout = given.attemptTimeout ?? deadline
   if (attemptTimeout > deadline) {
-    refuse(`${prefix}attemptTimeout`, attemptTimeout, `at most the deadline of ${deadline} ms`)
+    refuse(`${prefix}attemptTimeout`, attemptTimeout, `at most the deadline (${deadline} ms)`)
   }
   const limit = resolveLimit(given, deadline)
   return Object.freeze({
@@ -89,7 +89,7 @@ function resolveRetry(given: UpstreamOptions['retry'] = NONE, prefix: string): R
   const budget = frozen({ ...DEFAULTS.retry.budget, ...given.budget })
   const cost = Math.max(budget.cost, budget.throttledCost)
   if (cost > budget.capacity) {
-    refuse(`${prefix}retry.budget.capacity`, budget.capacity, `at least ${cost}, the cost of one retry; for none set retry: false`)
+    refuse(`${prefix}retry.budget.capacity`, budget.capacity, `at least ${cost}, the cost of one retry (use \`retry: false\` for no retries)`)
   }
   const { backoff, throttledBackoff, maxBackoff } = DEFAULTS.retry
   const policy = {
@@ -101,7 +101,7 @@ function resolveRetry(given: UpstreamOptions['retry'] = NONE, prefix: string): R
   }
   for (const name of ['backoff', 'throttledBackoff'] as const) {
     if (policy[name] > policy.maxBackoff) {
-      refuse(`${prefix}retry.${name}`, policy[name], `at most maxBackoff, ${policy.maxBackoff} ms`)
+      refuse(`${prefix}retry.${name}`, policy[name], `at most maxBackoff (${policy.maxBackoff} ms)`)
     }
   }
   const methods = Object.freeze(policy.methods.map(method => method.toUpperCase()))
@@ -127,16 +127,16 @@ function resolveBreaker(
   }
   // With a shorter window the failures of slow attempts rotate out before they can add up.
   if (policy.window < 2 * attemptTimeout) {
-    refuse(`${prefix}breaker.window`, policy.window, `at least twice the attempt timeout of ${attemptTimeout} ms`)
+    refuse(`${prefix}breaker.window`, policy.window, `at least ${2 * attemptTimeout} ms, twice the attempt timeout`)
   }
   if (policy.probeTimeout > attemptTimeout) {
-    refuse(`${prefix}breaker.probeTimeout`, policy.probeTimeout, `at most the attempt timeout of ${attemptTimeout} ms`)
+    refuse(`${prefix}breaker.probeTimeout`, policy.probeTimeout, `at most the attempt timeout (${attemptTimeout} ms)`)
   }
   if (policy.openTime > policy.maxOpenTime) {
-    refuse(`${prefix}breaker.openTime`, policy.openTime, `at most maxOpenTime, ${policy.maxOpenTime} ms`)
+    refuse(`${prefix}breaker.openTime`, policy.openTime, `at most maxOpenTime (${policy.maxOpenTime} ms)`)
   }
   if (policy.slowCallDuration !== Infinity && policy.slowCallDuration > deadline) {
-    refuse(`${prefix}breaker.slowCallDuration`, policy.slowCallDuration, `at most the deadline of ${deadline} ms, or Infinity`)
+    refuse(`${prefix}breaker.slowCallDuration`, policy.slowCallDuration, `at most the deadline (${deadline} ms), or Infinity`)
   }
   return frozen(policy)
 }
@@ -165,10 +165,10 @@ function resolvePool(
     ...given,
   }
   if (policy.connectTimeout > attemptTimeout) {
-    refuse(`${prefix}pool.connectTimeout`, policy.connectTimeout, `at most the attempt timeout of ${attemptTimeout} ms`)
+    refuse(`${prefix}pool.connectTimeout`, policy.connectTimeout, `at most the attempt timeout (${attemptTimeout} ms)`)
   }
   if (policy.idleTimeout > policy.maxIdleTimeout) {
-    refuse(`${prefix}pool.idleTimeout`, policy.idleTimeout, `at most maxIdleTimeout, ${policy.maxIdleTimeout} ms`)
+    refuse(`${prefix}pool.idleTimeout`, policy.idleTimeout, `at most maxIdleTimeout (${policy.maxIdleTimeout} ms)`)
   }
   return frozen(policy)
 }

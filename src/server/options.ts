@@ -89,7 +89,7 @@ export const SHUTDOWN: ShutdownSettings = { signals: ['SIGTERM', 'SIGINT'], grac
 
 const path = (value: unknown, where: string): void => {
   const isPath = typeof value === 'string' && /^\/[^?#]*$/.test(value)
-  if (!isPath) refuse(where, value, "a path that begins with '/', without a query")
+  if (!isPath) refuse(where, value, "a path that begins with '/' and has no query")
 }
 const signal = (value: unknown, where: string): void => {
   const isKnown = typeof value === 'string' && Object.hasOwn(constants.signals, value)
@@ -116,7 +116,7 @@ export function shutdownSettings(options: ShutdownOptions): ShutdownSettings {
   })
   const settings = completed(SHUTDOWN, options)
   if (options.grace === undefined) return { ...settings, grace: Math.min(settings.grace, settings.timeout / 3) }
-  if (settings.grace >= settings.timeout) refuse('grace', settings.grace, `less than timeout (${settings.timeout})`)
+  if (settings.grace >= settings.timeout) refuse('grace', settings.grace, `less than timeout (${settings.timeout} ms)`)
   return settings
 }
 

@@ -41,11 +41,11 @@ export function gracefulShutdown(
   const settings = shutdownSettings(options)
   const servers = [server].flat()
   for (const given of servers) {
-    if (!isServer(given)) throw new OptionError('server', kindOf(given), 'a server of node:http or node:https')
+    if (!isServer(given)) throw new OptionError('server', kindOf(given), 'a node:http or node:https server')
   }
   const clients = [client].flat()
   for (const given of clients) {
-    if (!isClosable(given)) throw new OptionError('client', kindOf(given), 'a client, or what has close() and destroy()')
+    if (!isClosable(given)) throw new OptionError('client', kindOf(given), 'a client, or an object with close() and destroy()')
   }
   const own = { ...options }
   const { clock } = own.env ?? systemEnv

@@ -34,10 +34,10 @@ const BODILESS: readonly number[] = [204, 205, 304]
 
 const whole = (where: string, value: number, least: number, most: number = Number.MAX_SAFE_INTEGER): void => {
   const fits = Number.isInteger(value) && value >= least && value <= most
-  if (!fits) refused(where, value, `a whole number from ${least} to ${most}`)
+  if (!fits) refused(where, value, `an integer from ${least} to ${most}`)
 }
 const duration = (where: string, value: number): void => {
-  if (!(value >= 0 && value < Infinity)) refused(where, value, 'a number of ms, 0 or more')
+  if (!(value >= 0 && value < Infinity)) refused(where, value, 'a non-negative number of ms')
 }
 
 /** Replies with a status, header fields and a body of known length. */

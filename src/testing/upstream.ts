@@ -97,7 +97,7 @@ export class ScriptedUpstream {
 }
 
 const checkScript = (script: unknown): void => {
-  if (typeof script !== 'function') refuse('script', script, 'a function, such as status(502) gives')
+  if (typeof script !== 'function') refuse('script', script, 'a function, such as the one that status(502) returns')
 }
 
 const failing = (error: Error): Script => async (_, wire) => { await wire.fail(error) }

@@ -87,7 +87,7 @@ export class World {
 const originOf = (url: string): string => {
   const parsed = URL.parse(url)
   const isHttp = parsed !== null && /^https?:$/.test(parsed.protocol)
-  return isHttp ? parsed.origin : refuse('url', url, 'an absolute URL of http or https')
+  return isHttp ? parsed.origin : refuse('url', url, 'an absolute http or https URL')
 }
 
 /**
@@ -103,4 +103,4 @@ const originOf = (url: string): string => {
  * equal(payments.attempts[0]?.outcome, 'aborted')
  */
 export const testWorld = ({ seed = 1 }: { readonly seed?: number } = {}): World =>
-  new World(Number.isInteger(seed) ? seed : refuse('seed', seed, 'a whole number'))
+  new World(Number.isInteger(seed) ? seed : refuse('seed', seed, 'an integer'))

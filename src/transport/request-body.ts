@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Call } from '../call/call.ts'
+import { bodyMadeBy } from '../call/request.ts'
 import type { Body, SolidBody, StreamBody } from '../http/body.ts'
 
 /**
@@ -7,7 +8,7 @@ import type { Body, SolidBody, StreamBody } from '../http/body.ts'
  * the upstream: `failed` hears it before undici does.
  */
 export function sendable(body: Body, call: Call, failed: (error: unknown) => void): SolidBody | StreamBody | null {
-  const made = typeof body === 'function' ? body() : body
+  const made = typeof body === 'function' ? bodyMadeBy(body) : body
   if (typeof made === 'string' || made instanceof Uint8Array) return made
   return made instanceof Readable ? made.once('error', failed) : watched(made, call, failed)
 }

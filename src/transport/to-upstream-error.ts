@@ -65,7 +65,9 @@ export function toUpstreamError(thrown: unknown, call: Call, progress: Progress)
     return ended
   }
   // The message names the part that is wrong ('invalid request path'), not its value.
-  if (UNSENDABLE.has(code)) return new OptionError('request', error.message, 'a request that can be sent')
+  if (UNSENDABLE.has(code)) {
+    return new OptionError('request', error.message, 'a request that can be sent', `the request cannot be sent: ${error.message}`)
+  }
   if ((error as { http2ErrorCode?: unknown }).http2ErrorCode === REFUSED_STREAM) {
     return new ConnectionError(trace, 'REFUSED_STREAM', 'never', 'nobody', cause)
   }

@@ -4,7 +4,8 @@ import { tellRefused } from '../events.ts'
 import { explanation, type Explanation } from './explain.ts'
 import type { ClientOptions } from '../options/client-options.ts'
 import { DEFAULTS, type Policy } from '../options/policy.ts'
-import { refuse } from '../options/refuse.ts'
+import { listed, suggest } from '../options/nearest.ts'
+import { describeValue, isShowable, refuse } from '../options/refuse.ts'
 import { checkUpstream } from '../options/schema.ts'
 import type { UpstreamOptions } from '../options/upstream-options.ts'
 import { sourceOf } from '../http/origin.ts'
@@ -59,7 +60,7 @@ export class Upstreams {
    * there are too many.
    */
   at(origin: string, method: string, target: string): Upstream {
-    if (!this.#table.allows(origin)) throw new OptionError('url', origin, 'an origin that the option allow permits')
+    if (!this.#table.allows(origin)) refuseOrigin(origin)
     const found = this.known(origin)
     if (found !== undefined) return found
     const made = this.#dynamic.add(origin, () =>
@@ -89,7 +90,8 @@ export class Upstreams {
     checkUpstream(options, where)
     for (const fixed of ['pool', 'url'] as const) {
       if (Object.hasOwn(options, fixed)) {
-        throw new OptionError(`${where}.${fixed}`, 'a change while running', 'it to be set when the client is made')
+        const option = `${where}.${fixed}`
+        throw new OptionError(option, 'a change at runtime', 'set when the client is made', `\`${option}\` cannot be changed at runtime`)
       }
     }
     const merged = mergeOptions(entry.options, options)
@@ -171,7 +173,19 @@ export class Upstreams {
     // One configured by its origin is known by that as the URL standard writes it.
     const entry = this.#byName.get(name) ?? this.#byName.get(URL.canParse(name) ? new URL(name).origin : '')
     if (entry !== undefined) return entry
-    const known = [...this.#byName.keys()].join(', ')
-    refuse('upstream', name, known === '' ? 'one of upstreams, of which there is none' : `one of ${known}`)
+    refuseUnknown(name, [...this.#byName.keys()])
   }
+}
+
+function refuseOrigin(origin: string): never {
+  const sentence = `origin ${origin} may not be called: the \`allow\` option does not permit it`
+  throw new OptionError('url', origin, 'an origin that the `allow` option permits', sentence)
+}
+
+function refuseUnknown(name: unknown, known: readonly string[]): never {
+  if (typeof name !== 'string') refuse('upstream', name, 'the name or origin of an upstream')
+  const given = describeValue(name)
+  const hint = known.length === 0 ? 'none is configured' : suggest(name, known, meant => `'${meant}'`)
+  const sentence = `unknown upstream ${isShowable(name) ? given : `(${given})`}: ${hint}`
+  throw new OptionError('upstream', given, known.length === 0 ? 'a configured upstream' : listed(known), sentence)
 }

@@ -75,15 +75,15 @@ suite('node --import breakwater/install', () => {
       'd.mjs': 'export const deadline = 1', 'e.yaml': 'deadline: 1', 'f.json': '[]', 'g.mjs': 'throw new Error("my own")',
     }
     const wrongs: [given: string, said: RegExp][] = [
-      ['./a.json', /OptionError: \.\/a\.json: retry\.limit: expected .*, got -1\n/],
-      ['./b.json', /OptionError: \.\/b\.json: deadlin: expected/],
-      ['./c.json', /OptionError: \.\/c\.json: expected JSON, got something else \(Unexpected token 's'\)\n/],
-      ['./d.mjs', /OptionError: \.\/d\.mjs: expected a module that exports `options`/],
-      ['./e.yaml', /OptionError: BREAKWATER_CONFIG: expected a file that ends in \.json, .*, got '\.\/e\.yaml'\n/],
-      ['./f.json', /OptionError: \.\/f\.json: options: expected an object, got an array\n/],
+      ['./a.json', /OptionError: \.\/a\.json: `retry\.limit` must be .*, got -1\n/],
+      ['./b.json', /OptionError: \.\/b\.json: unknown option `deadlin`: did you mean `deadline`\?\n/],
+      ['./c.json', /OptionError: \.\/c\.json is not valid JSON: Unexpected token 's'\n/],
+      ['./d.mjs', /OptionError: \.\/d\.mjs does not export `options`\n/],
+      ['./e.yaml', /OptionError: `BREAKWATER_CONFIG` must be the path of a file that ends in \.json, .*, got '\.\/e\.yaml'\n/],
+      ['./f.json', /OptionError: \.\/f\.json: `options` must be a plain object, got an array\n/],
       ['./g.mjs', /g\.mjs:1\n[^]*Error: my own\n/],
-      ['./none.json', /OptionError: BREAKWATER_CONFIG: expected the path of a file, or JSON, got \/.*none\.json, which is none\n/],
-      ['{ "deadline": "1 s" }', /OptionError: BREAKWATER_CONFIG: deadline: expected .*, got '1 s'\n/],
+      ['./none.json', /OptionError: `BREAKWATER_CONFIG` is neither JSON nor the path of a file: \/.*none\.json\n/],
+      ['{ "deadline": "1 s" }', /OptionError: BREAKWATER_CONFIG: `deadline` must be .*, got '1 s'\n/],
     ]
     for (const [given, said] of wrongs) {
       const { code, stdout, stderr } = await run(t, 'console.log("began")', { files, env: { BREAKWATER_CONFIG: given } })

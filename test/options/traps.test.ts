@@ -30,9 +30,26 @@ describe('an unknown option', () => {
     ] as const) {
       const error = refusal(options)
       equal(error.option, where)
-      ok(error.message.startsWith(`${where}: expected one of `), error.message)
-      ok(error.message.includes(known) && error.message.endsWith('got an unknown option'), error.message)
+      ok(error.message.startsWith(`unknown option \`${where}\`: expected one of `), error.message)
+      ok(error.message.includes(known) && error.given === 'an unknown option' && error.expected.includes(known), error.message)
     }
+  })
+
+  test('is refused with the one that was probably meant', () => {
+    for (const [options, sentence] of [
+      [{ deadlin: 5 }, 'unknown option `deadlin`: did you mean `deadline`?'],
+      [{ DeadLine: 5 }, 'unknown option `DeadLine`: did you mean `deadline`?'],
+      [{ retyr: {} }, 'unknown option `retyr`: did you mean `retry`?'],
+      [{ breaker: { failureRatio: 5 } }, 'unknown option `breaker.failureRatio`: did you mean `breaker.failureRate`?'],
+      [{ upstreams: { a: { url: 'http://a', prioritty: 'critical' } } },
+        'unknown option `upstreams.a.prioritty`: did you mean `upstreams.a.priority`?'],
+    ] as const) equal(refusal(options).message, sentence)
+  })
+
+  test('is not shown when it is no name', () => {
+    const error = refusal({ retry: { 'a\nb': 1 } })
+    deepEqual([error.option, error.message], ['retry.…', `unknown option \`retry.…\`: expected ${error.expected}`])
+    equal(refusal({ ['x'.repeat(41)]: 1 }).option, '…')
   })
 
   test('is refused when it hides behind the name of something inherited', () => {
@@ -97,41 +114,62 @@ describe('what hangs on a prototype', () => {
   })
 })
 
+describe('what would be read as an empty object', () => {
+  test('is refused', () => {
+    for (const [options, sentence] of [
+      [{ headers: new Headers({ accept: 'x' }) }, '`headers` must be a plain object of header fields, got a Headers object'],
+      [{ headers: new Map([['authorization', 'x']]) }, '`headers` must be a plain object of header fields, got a Map'],
+      [{ upstreams: new Map() }, '`upstreams` must be a plain object, got a Map'],
+      [{ breaker: new Map() }, '`breaker` must be a plain object or false, got a Map'],
+      [{ retry: Promise.resolve() }, '`retry` must be a plain object or false, got a Promise'],
+      [{ retry: { budget: new Set() } }, '`retry.budget` must be a plain object, got a Set'],
+      [{ stale: new Date() }, '`stale` must be a plain object, true or false, got a Date'],
+      [{ upstreams: { a: new URLSearchParams() } }, '`upstreams.a` must be a plain object, got a URLSearchParams object'],
+      [new Map(), '`options` must be a plain object, got a Map'],
+    ] as const) equal(refusal(options).message, sentence)
+  })
+
+  test('is not what a class has as properties, nor a module', async () => {
+    class Options { readonly deadline = 7 }
+    equal(policyOf(new Options()).deadline, 7)
+    const load = (source: string): Promise<object> => import(`data:text/javascript,${source}`) as Promise<object>
+    equal(policyOf(await load('export const deadline = 7')).deadline, 7)
+    equal(policyOf({ retry: await load('export {}') }).deadline, 10_000)
+  })
+})
+
 describe('options that contradict each other', () => {
-  const TRAPS: readonly (readonly [options: ClientOptions, message: string])[] = [
-    [{ attemptTimeout: 11_000 }, 'attemptTimeout: expected at most the deadline of 10000 ms, got 11000'],
-    [{ deadline: 500, attemptTimeout: 501 }, 'attemptTimeout: expected at most the deadline of 500 ms, got 501'],
-    [{ deadline: 2_000, breaker: { window: 3_999 } },
-      'breaker.window: expected at least twice the attempt timeout of 2000 ms, got 3999'],
-    [{ breaker: { window: 5_000 } }, 'breaker.window: expected at least twice the attempt timeout of 10000 ms, got 5000'],
-    [{ deadline: 500, breaker: { probeTimeout: 501 } },
-      'breaker.probeTimeout: expected at most the attempt timeout of 500 ms, got 501'],
-    [{ breaker: { openTime: 2_000, maxOpenTime: 1_999 } }, 'breaker.openTime: expected at most maxOpenTime, 1999 ms, got 2000'],
-    [{ deadline: 500, breaker: { slowCallDuration: 501 } },
-      'breaker.slowCallDuration: expected at most the deadline of 500 ms, or Infinity, got 501'],
-    [{ retry: { budget: { capacity: 13 } } },
-      'retry.budget.capacity: expected at least 14, the cost of one retry; for none set retry: false, got 13'],
-    [{ retry: { budget: { throttledCost: 501 } } },
-      'retry.budget.capacity: expected at least 501, the cost of one retry; for none set retry: false, got 500'],
-    [{ retry: { backoff: 2_000, maxBackoff: 1_999 } }, 'retry.backoff: expected at most maxBackoff, 1999 ms, got 2000'],
-    [{ retry: { throttledBackoff: 9, maxBackoff: 8 } }, 'retry.throttledBackoff: expected at most maxBackoff, 8 ms, got 9'],
-    [{ deadline: 500, pool: { connectTimeout: 501 } },
-      'pool.connectTimeout: expected at most the attempt timeout of 500 ms, got 501'],
-    [{ pool: { idleTimeout: 10, maxIdleTimeout: 9 } }, 'pool.idleTimeout: expected at most maxIdleTimeout, 9 ms, got 10'],
+  const TRAPS: readonly (readonly [options: ClientOptions, option: string, rest: string])[] = [
+    [{ attemptTimeout: 11_000 }, 'attemptTimeout', 'at most the deadline (10000 ms), got 11000'],
+    [{ deadline: 500, attemptTimeout: 501 }, 'attemptTimeout', 'at most the deadline (500 ms), got 501'],
+    [{ deadline: 2_000, breaker: { window: 3_999 } }, 'breaker.window', 'at least 4000 ms, twice the attempt timeout, got 3999'],
+    [{ breaker: { window: 5_000 } }, 'breaker.window', 'at least 20000 ms, twice the attempt timeout, got 5000'],
+    [{ deadline: 500, breaker: { probeTimeout: 501 } }, 'breaker.probeTimeout', 'at most the attempt timeout (500 ms), got 501'],
+    [{ breaker: { openTime: 2_000, maxOpenTime: 1_999 } }, 'breaker.openTime', 'at most maxOpenTime (1999 ms), got 2000'],
+    [{ deadline: 500, breaker: { slowCallDuration: 501 } }, 'breaker.slowCallDuration',
+      'at most the deadline (500 ms), or Infinity, got 501'],
+    [{ retry: { budget: { capacity: 13 } } }, 'retry.budget.capacity',
+      'at least 14, the cost of one retry (use `retry: false` for no retries), got 13'],
+    [{ retry: { budget: { throttledCost: 501 } } }, 'retry.budget.capacity',
+      'at least 501, the cost of one retry (use `retry: false` for no retries), got 500'],
+    [{ retry: { backoff: 2_000, maxBackoff: 1_999 } }, 'retry.backoff', 'at most maxBackoff (1999 ms), got 2000'],
+    [{ retry: { throttledBackoff: 9, maxBackoff: 8 } }, 'retry.throttledBackoff', 'at most maxBackoff (8 ms), got 9'],
+    [{ deadline: 500, pool: { connectTimeout: 501 } }, 'pool.connectTimeout', 'at most the attempt timeout (500 ms), got 501'],
+    [{ pool: { idleTimeout: 10, maxIdleTimeout: 9 } }, 'pool.idleTimeout', 'at most maxIdleTimeout (9 ms), got 10'],
   ]
 
-  for (const [options, message] of TRAPS) {
-    test(message, () => {
-      equal(refusal(options).message, message)
+  for (const [options, option, rest] of TRAPS) {
+    test(`${option}: ${rest}`, () => {
+      equal(refusal(options).message, `\`${option}\` must be ${rest}`)
       const { deadline = 10_000, ...group } = options
       const upstream = { url: 'http://h', ...group }
-      equal(refusal({ deadline, upstreams: { a: upstream } }).message, `upstreams.a.${message}`)
+      equal(refusal({ deadline, upstreams: { a: upstream } }).message, `\`upstreams.a.${option}\` must be ${rest}`)
     })
   }
 
   test('are found when only the upstream and what is set for all do so together', () => {
     equal(refusal({ attemptTimeout: 900, upstreams: { 'https://*.search.internal': { deadline: 800 } } }).message,
-      "upstreams['https://*.search.internal'].attemptTimeout: expected at most the deadline of 800 ms, got 900")
+      "`upstreams['https://*.search.internal'].attemptTimeout` must be at most the deadline (800 ms), got 900")
   })
 
   test('are no contradiction at the very edge', () => {

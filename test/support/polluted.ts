@@ -1,4 +1,4 @@
-/** Runs something while `Object.prototype` has further properties, as after a merge of untrusted JSON elsewhere in the process. */
+/** Runs something while `Object.prototype` has more properties, as after a merge of untrusted JSON elsewhere in the process. */
 export function polluted<T>(properties: object, run: () => T): T {
   const given = Object.entries(Object.getOwnPropertyDescriptors(properties))
   for (const [name, descriptor] of given) Object.defineProperty(Object.prototype, name, { ...descriptor, configurable: true })
