@@ -80,10 +80,12 @@ function made(options: ClientOptions | undefined, isProxied: boolean): Client {
   })
 }
 
-/** Where the host's `fetch` would have gone by a proxy of the environment, so do we. */
+/** Where the host's `fetch` would have gone by a proxy of the environment, so do we, with the TLS options that are given. */
 function proxied(options: ClientOptions): ClientOptions {
-  const own = { ...options }
-  return { ...own, pool: { factory: () => new EnvHttpProxyAgent({ allowH2: false }), ...own.pool } }
+  const { tls, socketPath, ...pool } = { ...options.pool }
+  if (pool.factory !== undefined || socketPath !== undefined) return options
+  const secure = (tls === undefined ? {} : { connect: tls, requestTls: tls }) as EnvHttpProxyAgent.Options
+  return { ...options, pool: { ...pool, factory: () => new EnvHttpProxyAgent({ allowH2: false, ...secure }) } }
 }
 
 async function finished({ client, dispatcher, isGiven }: Installed): Promise<void> {

@@ -1,7 +1,16 @@
-import type { TlsOptions } from 'node:tls'
+import type { ServerOpts } from 'node:net'
+import type { ConnectionOptions, SecureContextOptions } from 'node:tls'
 
-/** What may be said of TLS: options of node:tls, and the name the certificate must have. */
-export interface ConnectionTls extends TlsOptions {
+type Context = Pick<SecureContextOptions,
+  'allowPartialTrustChain' | 'ca' | 'cert' | 'ciphers' | 'clientCertEngine' | 'crl' | 'ecdhCurve' | 'key' | 'maxVersion'
+  | 'minVersion' | 'passphrase' | 'pfx' | 'privateKeyEngine' | 'privateKeyIdentifier' | 'secureOptions' | 'secureProtocol'
+  | 'sigalgs'>
+type Connection = Pick<ConnectionOptions,
+  'checkServerIdentity' | 'enableTrace' | 'lookup' | 'minDHSize' | 'rejectUnauthorized' | 'secureContext' | 'session'>
+type SocketOptions = Pick<ServerOpts, 'highWaterMark' | 'keepAlive' | 'keepAliveInitialDelay' | 'noDelay'>
+
+/** Options of node:tls and of the socket that have an effect on a connection. */
+export interface ConnectionTls extends Context, Connection, SocketOptions {
   /** The host name to ask for and to find in the certificate. @default the host of the URL */
   readonly servername?: string
 }

@@ -6,6 +6,8 @@ import { seededRandom } from './random.ts'
 import { unknownHost } from './scripts.ts'
 import { ScriptedUpstream } from './upstream.ts'
 
+/** Options of connections, of which there are none: laid over a pool's own, which would be refused beside the factory. */
+const UNUSED: object = { tls: undefined, socketPath: undefined }
 /** How long `world.until()` may take, in ms of the world. */
 const LONGEST = 3_600_000
 
@@ -35,7 +37,7 @@ export class World {
     this.env = { clock: this.clock, random: seededRandom(seed) }
     this.options = {
       env: this.env,
-      pool: { factory: origin => (this.#upstreams.get(origin) ?? this.#unknown(origin)).dispatcher() },
+      pool: { ...UNUSED, factory: origin => (this.#upstreams.get(origin) ?? this.#unknown(origin)).dispatcher() },
     }
   }
 

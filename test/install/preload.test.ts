@@ -1,11 +1,13 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { connect } from 'node:net'
 import path from 'node:path'
 import { suite, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { WebSocketServer } from 'ws'
 import { closing } from '../support/check.ts'
-import { byPath, hold, inTurn, json, startServer, status } from '../support/server.ts'
+import { byPath, hold, inTurn, json, startServer, status, tls } from '../support/server.ts'
 import { PRELOADED, printed, run } from './program.ts'
 
 const [, source = ''] = PRELOADED
@@ -161,5 +163,30 @@ suite('node --import breakwater/install', () => {
     deepEqual(await printed(t, fetching(server.url), { env }), [200, 'proxied'])
     deepEqual(await printed(t, fetching(server.url), { env: { ...env, no_proxy: '127.0.0.1' } }), [200, 'direct'])
     deepEqual([proxy.hits, server.hits], [1, 1])
+  })
+
+  test('keeps to the TLS options that are given when it goes by a proxy, and when it does not', { skip: noProxies }, async t => {
+    const server = await closing(t, startServer({ protocol: 'https', handler: json('secure') }))
+    const proxy = createServer().listen(0, '127.0.0.1')
+    let tunnels = 0
+    proxy.on('connect', (_request, client, head) => {
+      tunnels++
+      const upstream = connect(server.port, '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n')
+        upstream.write(head)
+        upstream.pipe(client).on('error', () => upstream.destroy()).pipe(upstream).on('error', () => client.destroy())
+      })
+    })
+    t.after(() => proxy.close())
+    await once(proxy, 'listening')
+    const url = `http://127.0.0.1:${(proxy.address() as { port: number }).port}`
+    const env = {
+      NODE_USE_ENV_PROXY: '1', HTTPS_PROXY: url, https_proxy: url, NO_PROXY: '', no_proxy: '',
+      BREAKWATER_CONFIG: JSON.stringify({ retry: false, pool: { tls: { ca: tls.cert } } }),
+    }
+    deepEqual(await printed(t, fetching(server.url), { env }), [200, 'secure'])
+    equal(tunnels, 1)
+    deepEqual(await printed(t, fetching(server.url), { env: { ...env, no_proxy: '127.0.0.1' } }), [200, 'secure'])
+    equal(tunnels, 1)
   })
 })

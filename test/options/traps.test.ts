@@ -1,5 +1,6 @@
-import { deepEqual, doesNotThrow, equal, ok } from 'node:assert/strict'
+import { deepEqual, doesNotThrow, equal, match, ok } from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { createSecureContext } from 'node:tls'
 import { inspect } from 'node:util'
 import { createClient, OptionError, type ClientOptions, type Policy, type UpstreamOptions } from '../../src/index.ts'
 import { polluted } from '../support/polluted.ts'
@@ -135,6 +136,56 @@ describe('what would be read as an empty object', () => {
     const load = (source: string): Promise<object> => import(`data:text/javascript,${source}`) as Promise<object>
     equal(policyOf(await load('export const deadline = 7')).deadline, 7)
     equal(policyOf({ retry: await load('export {}') }).deadline, 10_000)
+  })
+})
+
+describe('the options of TLS', () => {
+  const wrong = (tls: unknown, pool: object = {}): string => refusal({ pool: { tls, ...pool } }).message
+  const PEM = 'must be PEM text (-----BEGIN …) or bytes; a path is not read'
+
+  test('are refused when they do not exist, or cannot be', () => {
+    for (const [tls, sentence] of [
+      [{ cafile: '/etc/ca.pem' }, /^unknown option `pool\.tls\.cafile`: expected one of ca, cert, key, /],
+      [{ serverName: 'x' }, 'unknown option `pool.tls.serverName`: did you mean `pool.tls.servername`?'],
+      [{ ca: '/etc/ca.pem' }, `\`pool.tls.ca\` ${PEM}, got a string`],
+      [{ ca: ['-----BEGIN CERTIFICATE-----', '/etc/ca.pem'] }, `\`pool.tls.ca\` ${PEM}, got a string`],
+      [{ cert: {} }, `\`pool.tls.cert\` ${PEM}, got an object`],
+      [{ key: { pem: 'hunter2' } }, `\`pool.tls.key\` ${PEM}, got an object`],
+      [{ pfx: '/etc/client.p12' }, '`pool.tls.pfx` must be the bytes of a PKCS#12 file; a path is not read, got a string'],
+      [{ passphrase: 7 }, '`pool.tls.passphrase` must be a string, got a number'],
+      [{ rejectUnauthorized: 'false' }, "`pool.tls.rejectUnauthorized` must be true or false, got 'false'"],
+      [{ minVersion: 'TLS1.2' }, "`pool.tls.minVersion` must be one of TLSv1.3, TLSv1.2, TLSv1.1, TLSv1, got 'TLS1.2'"],
+      [{ checkServerIdentity: true }, '`pool.tls.checkServerIdentity` must be a function, got true'],
+      [{ secureContext: 7 }, '`pool.tls.secureContext` must be what tls.createSecureContext() returns, got a number'],
+      [{ session: 'x' }, '`pool.tls.session` must be bytes, got a string'],
+    ] as const) {
+      const message = wrong(tls)
+      if (typeof sentence === 'string') equal(message, sentence)
+      else match(message, sentence)
+    }
+  })
+
+  test('have no place beside a factory, which has its own', () => {
+    const factory = (): never => { throw new Error('never') }
+    equal(wrong({}, { factory }), '`pool.tls` has no effect with `pool.factory`: set it in the dispatcher that the factory makes')
+    const { option, message } = refusal({ upstreams: { a: { url: 'http://a', pool: { socketPath: '/x', factory } } } })
+    equal(option, 'upstreams.a.pool.socketPath')
+    match(message, /^`upstreams\.a\.pool\.socketPath` has no effect with `upstreams\.a\.pool\.factory`: /)
+    doesNotThrow(() => createClient({ pool: { tls: undefined, socketPath: undefined, factory } as never }))
+  })
+
+  test('are taken in every form that node:tls takes', () => {
+    const pem = '-----BEGIN CERTIFICATE-----'
+    doesNotThrow(() => createClient({
+      pool: {
+        tls: {
+          ca: [pem, Buffer.from(pem)], cert: pem, key: [{ pem }, pem, Buffer.from(pem)], crl: Buffer.from(pem),
+          pfx: [Buffer.from('x'), { buf: Buffer.from('x'), passphrase: 'p' }], passphrase: '', servername: 'x',
+          minVersion: 'TLSv1.2', checkServerIdentity: () => undefined, secureContext: createSecureContext(),
+          session: Buffer.from('x'), keepAlive: false,
+        },
+      },
+    }))
   })
 })
 

@@ -31,6 +31,15 @@ describe('a scripted upstream', () => {
     deepEqual([await answer(), await answer()], [500, 500])
   })
 
+  test('answers a client whose own pool has options of connections, too', async () => {
+    const world = testWorld()
+    const pool = { connections: 2, tls: { servername: 'payments.internal' }, socketPath: '/run/payments.sock' }
+    const client = createClient({ ...world.options, pool: { ...pool, ...world.options.pool } })
+    world.upstream(HOST)
+    equal((await world.until(client.get(HOST))).status, 200)
+    equal(world.upstream(HOST).attempts.length, 1)
+  })
+
   test('remembers what arrived, when, and how it ended', async () => {
     const { world, payments, client } = scene(PLAIN)
     await world.advance(250)
