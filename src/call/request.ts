@@ -8,25 +8,25 @@ import { isShowable, kindOf, refuse, refuseSecret } from '../options/refuse.ts'
 import { checkCall, refuseBoth } from '../options/schema.ts'
 import { lowerCased, TOKEN, type HeaderFields } from '../http/headers.ts'
 
-/** What a caller asks for, in the form the client works with. */
+/** A request as the client works with it. */
 export interface Request {
   readonly method: string
-  /** The origin as it was called: an upstream may have several. */
+  /** The origin of the URL; an upstream may have several. */
   readonly origin: string
-  /** Path and query, that of the options included. */
+  /** Path and query, including the query of the options. */
   readonly target: string
-  /** Whether the body of the reply is handed over as a stream. */
+  /** Whether the body of the reply is delivered as a stream. */
   readonly streamed: boolean
   readonly headers: HeaderFields | undefined
   readonly body: Body | undefined
   readonly options: CallOptions
 }
 
-/** The options of a call that was given none. */
+/** The options of a call without options. */
 export const NO_OPTIONS: CallOptions = NONE
 const COMMON: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 
-/** Checks and completes what a caller asks for. @throws OptionError */
+/** Makes a request of a call's arguments. @throws OptionError */
 export function requestOf(
   method: string, { origin, target }: Target, options: CallOptions | undefined, streamed: boolean,
 ): Request {
@@ -53,7 +53,7 @@ function methodOf(method: string): string {
   return name
 }
 
-/** A copy of own properties, which are all that is read. Header fields may come as pairs. */
+/** A copy of the own properties: inherited ones are never read. Header fields may be given as pairs. */
 function normalised(options: CallOptions): CallOptions {
   if (!isRecord(options)) refuse('options', options, 'a plain object')
   const own = ownCopy(options)
@@ -62,7 +62,7 @@ function normalised(options: CallOptions): CallOptions {
     ? ownCopy(own, { headers: fromPairs(headers as Iterable<unknown>) }) : own
 }
 
-/** A name that comes more than once keeps all its values. */
+/** A name that occurs more than once keeps all its values. */
 function fromPairs(pairs: Iterable<unknown>): HeaderFields {
   const fields = new Map<string, unknown>()
   let index = 0
@@ -103,11 +103,11 @@ function bodyOf(body: unknown): Body | undefined {
 const isBody = (body: unknown): body is SolidBody | StreamBody => typeof body === 'string' || body instanceof Uint8Array
   || (typeof body === 'object' && body !== null && Symbol.asyncIterator in body)
 
-/** What a function given as the body has made for one attempt. @throws OptionError */
+/** Calls a body factory for one attempt. @throws OptionError when it returns no body */
 export function bodyMadeBy(factory: () => unknown): SolidBody | StreamBody {
   const made = factory()
   if (isBody(made)) return made
-  // It is refused whatever it comes to, and must not end the process by that.
+  // Its rejection would otherwise be unhandled, and end the process.
   if (made instanceof Promise) made.catch(() => undefined)
   const given = kindOf(made)
   throw new OptionError('body()', given, BODY, `\`body()\` must return ${BODY}, got ${given}`)
@@ -120,7 +120,7 @@ export function withQuery(target: string, query: NonNullable<CallOptions['query'
   return target + (target.includes('?') ? '&' : '?') + text
 }
 
-/** What the URL standard makes of a query; it leaves these characters as they are. */
+/** Encodes a query by the URL standard, which leaves the characters below unchanged. */
 function encoded(query: string): string {
   if (/^[A-Za-z0-9\-._~!$&()*+,;=:@%?/]*$/.test(query)) return query
   const url = new URL('http://localhost')
@@ -147,7 +147,7 @@ function parametersOf(query: Exclude<CallOptions['query'], string | undefined>):
 export const withOptions = (request: Request, options: CallOptions): Request =>
   ({ ...request, options: ownCopy(request.options, options) })
 
-/** The same request with what remains of its deadline; no attempt of it may then take longer than that either. */
+/** The same request with the rest of its deadline, which then also limits each attempt. */
 export function within(request: Request, deadline: number): Request {
   const { attemptTimeout } = request.options
   const attempt = attemptTimeout === undefined ? undefined : { attemptTimeout: Math.min(attemptTimeout, deadline) }

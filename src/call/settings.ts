@@ -6,9 +6,9 @@ import { DEFAULTS, type Policy, type RetryPolicy } from '../options/policy.ts'
 import { refuse } from '../options/refuse.ts'
 import { NO_OPTIONS, type Request } from './request.ts'
 
-/** Options of a call that are read off its request, by the layers around the call itself. */
+/** Options of a call that the outer layers read from its request. */
 type Outer = 'redirects' | 'coalesce' | 'stale' | 'fallback'
-/** Options that leave the settings of the call as they are: those, and what is sent. */
+/** Options that do not change the settings of the call: those, and what is sent. */
 const UNRELATED: ReadonlySet<string> = new Set([
   'redirects', 'coalesce', 'stale', 'fallback', 'query', 'headers', 'json', 'body', 'signal', 'idempotencyKey',
 ])
@@ -18,16 +18,16 @@ export interface CallSettings extends Pick<Policy, Exclude<keyof CallOptions & k
   readonly policy: Policy
   /** Whether sending it twice has the same effect as sending it once. */
   readonly idempotent: boolean
-  /** Whether the body of the reply is handed over as a stream. */
+  /** Whether the body of the reply is delivered as a stream. */
   readonly streamed: boolean
-  /** Whether a coded body of the reply is decoded. */
+  /** Whether a compressed body of the reply is decoded. */
   readonly decode: boolean
 }
 
-/** What of a request its settings are made of, besides what makes it idempotent. */
+/** The part of a request that its settings depend on, besides its idempotence. */
 type Given = Pick<Request, 'options' | 'streamed'>
 
-/** The caller of a dispatcher gets the response as it is, and two of them cannot both be handed through. */
+/** The caller of a dispatcher gets the response as received; of two attempts, only one could be passed on. */
 const RELAYED: Given = { streamed: true, options: ownCopy({ decode: false, throwOnStatus: false, hedge: false }) }
 
 /** Methods whose settings are kept; a caller may use any token as a method. */
@@ -76,9 +76,9 @@ export function settingsFor(policy: Policy): SettingsCache {
 const hasKey = (headers: HeaderFields | undefined): boolean =>
   headers !== undefined && Object.hasOwn(headers, 'idempotency-key') && headers['idempotency-key'] !== undefined
 
-/** They inherit nothing, so that only what is given is looked at. */
+/** Options inherit nothing, so this looks at what is given only. */
 function changesNothing(own: CallOptions): boolean {
-  for (const name in own) if (!UNRELATED.has(name)) return false
+  for (const name in own) if (!UNRELATED.has(name) && own[name as keyof CallOptions] !== undefined) return false
   return true
 }
 

@@ -1,43 +1,43 @@
-/** When an endpoint's circuit opens, and how it closes again. */
+/** When the circuit of an endpoint opens, and how it closes again. */
 export interface BreakerOptions {
-  /** Share of failures in the window at which the circuit opens. @default 0.5 */
+  /** Ratio of failed calls in the window at which the circuit opens. @default 0.5 */
   readonly failureRate?: number
-  /** Settled calls the window must hold before a rate counts. @default 20 */
+  /** Number of calls that must have ended in the window before a rate counts. @default 20 */
   readonly minimumCalls?: number
-  /**
-   * Length of the rolling window in ms; at least 2 × attemptTimeout. @default 10000, or 2 × attemptTimeout if that is
-   * more
-   */
+  /** Length of the rolling window, in ms; at least 2 × attemptTimeout. @default 10000, or 2 × attemptTimeout if more */
   readonly window?: number
   /**
-   * Gateway errors in a row that open it at low volume; at high volume the bar is raised to what chance rules out.
+   * Number of consecutive gateway errors that opens the circuit at low volume. At high volume more are needed, so that chance
+   * alone does not open it.
    * @default 5
    */
   readonly consecutive?: number
-  /** A call that takes at least this long, in ms, is slow; Infinity: none is. @default Infinity */
+  /** Duration from which a call counts as slow, in ms; Infinity: no call does. @default Infinity */
   readonly slowCallDuration?: number
-  /** Share of slow calls in the window at which the circuit opens. @default 0.8 */
+  /** Ratio of slow calls in the window at which the circuit opens. @default 0.8 */
   readonly slowCallRate?: number
-  /** Probes that must succeed, one after the other or together, before it closes. @default 3 */
+  /** Number of probes that must succeed, one at a time or concurrently, before the circuit closes. @default 3 */
   readonly probes?: number
-  /** Longest time a probe may take, in ms. @default attemptTimeout, at most 5000 */
+  /** Maximum duration of a probe, in ms. @default attemptTimeout, at most 5000 */
   readonly probeTimeout?: number
-  /** Share of the calls refused while open that are let through as probes, before `openTime` is over. @default 0.015 */
+  /** Ratio of the calls refused while open that are let through as probes before `openTime` ends. @default 0.015 */
   readonly probeShare?: number
-  /** First open time, in ms; it doubles with each failed probe and is jittered. @default 1000, or maxOpenTime if that is less */
+  /** First open time, in ms, with jitter. It doubles with each failed probe. @default 1000, or maxOpenTime if less */
   readonly openTime?: number
-  /** Longest open time, in ms. @default 30000, or openTime if that is more */
+  /** Maximum open time, in ms. @default 30000, or openTime if more */
   readonly maxOpenTime?: number
   /**
-   * After closing, concurrency grows from `probes` by one with each success for this long, in ms; 0: at once. @default
-   * 1000
+   * Duration, in ms, for which concurrency grows gradually after the circuit has closed: from `probes`, by one with each
+   * success; 0: full concurrency at once.
+   * @default 1000
    */
   readonly ramp?: number
   /**
-   * Longest time, in ms, a Retry-After may hold the endpoint's other calls. It ends sooner when as many calls as `probes` that
-   * were in flight come back well meanwhile. @default 5000
+   * Maximum time, in ms, for which a Retry-After holds back the endpoint's other calls. It ends early once as many calls as
+   * `probes` that were already in flight have succeeded.
+   * @default 5000
    */
   readonly maxHold?: number
-  /** Whether a 429's Retry-After holds the endpoint's other calls, as a 503's does. @default false */
+  /** Whether the Retry-After of a 429 holds back the endpoint's other calls, as that of a 503 does. @default false */
   readonly holdOn429?: boolean
 }

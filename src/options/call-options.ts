@@ -4,45 +4,45 @@ import type { Fallback } from './fallback-options.ts'
 import type { RetryOptions } from './retry-options.ts'
 import type { Priority } from './upstream-options.ts'
 
-/** A value of a query: arrays repeat the name, undefined leaves it out. */
+/** A query parameter: an array repeats the name, undefined omits it. */
 export type QueryValue = string | number | boolean | undefined | readonly (string | number | boolean)[]
 
-/** Options of one call. They stand over the upstream's. */
+/** Options of one call. They take precedence over those of its upstream. */
 export interface CallOptions {
-  /** Added to the URL's own query. */
+  /** Query parameters, added to those of the URL. */
   readonly query?: string | URLSearchParams | Readonly<Record<string, QueryValue>>
-  /** Header fields: an object, or anything with pairs in it, as `Headers` has. */
+  /** Header fields, which override the upstream's: an object, or an iterable of pairs such as `Headers`. */
   readonly headers?: HeaderFields | Iterable<readonly [string, string]>
-  /** A value to send as JSON. */
+  /** A value to send as JSON; not together with `body`. */
   readonly json?: unknown
-  /** A body: string, bytes, a stream, an async iterable, or a function that makes one of them for each attempt. */
+  /** The body: a string, bytes, a stream, an async iterable, or a function that returns one of these for each attempt. */
   readonly body?: Body
-  /** Ends the call with the signal's own reason. */
+  /** Aborts the call, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** Longest time this call may take, in ms. */
+  /** Maximum duration of the call in all, in ms: waiting, retries and redirects included. @default the upstream's */
   readonly deadline?: number
-  /** Longest time one attempt may take, in ms. */
+  /** Maximum duration of one attempt, in ms; at most the deadline. @default the upstream's, or the deadline if less */
   readonly attemptTimeout?: number
-  /** Retries of this call; false: none. */
+  /** Retries: `limit`, `methods` and `statuses` as for an upstream; false: none. @default the upstream's */
   readonly retry?: Pick<RetryOptions, 'limit' | 'methods' | 'statuses'> | false
-  /** Makes the call repeatable whatever its method; sent as `idempotency-key`. */
+  /** Makes the call repeatable whatever its method; sent as the header `idempotency-key`. */
   readonly idempotencyKey?: string
-  /** Whether a status of 400 or more ends in a StatusError. */
+  /** Whether a status of 400 or above rejects the call with a StatusError. @default the upstream's */
   readonly throwOnStatus?: boolean
-  /** Longest body of the reply, in bytes after decoding. */
+  /** Maximum size of the reply's body, in bytes after decoding. @default the upstream's; none for a streamed reply */
   readonly maxBodySize?: number
-  /** Whether a coded body (gzip, deflate, br, zstd) is decoded; if not, it comes as it is on the wire. By default it is. */
+  /** Whether a compressed body (gzip, deflate, br, zstd) is decoded; false: it is delivered as received. @default true */
   readonly decode?: boolean
-  /** Redirects followed at most. */
+  /** Maximum number of redirects that are followed. @default the upstream's */
   readonly redirects?: number
-  /** False: no second attempt beside a slow one, though the upstream's options allow it. */
+  /** false: no second attempt, even if the upstream's options enable hedging. */
   readonly hedge?: false
-  /** How much it matters when there are not enough permits: who is served first, and who is shed last. */
+  /** Priority when permits are scarce: which calls are served first, and which are shed last. @default the upstream's */
   readonly priority?: Priority
-  /** false: shares its flight with no equal call. */
+  /** false: does not share the request of an equal call. */
   readonly coalesce?: false
-  /** false: no stale reply may stand in for its own. */
+  /** false: no stale reply is served in place of its own. */
   readonly stale?: false
-  /** Answers in place of the upstream when it can't; false: nothing does, not even what is set for the upstream. */
+  /** Answers in place of an upstream that fails; false: none, not even the upstream's. @default the upstream's */
   readonly fallback?: Fallback | false
 }

@@ -3,11 +3,11 @@ import { TOKEN } from '../http/headers.ts'
 import { listed, suggest } from './nearest.ts'
 import { isShowable, refuse, refuseSecret } from './refuse.ts'
 
-/** Throws an OptionError that says what was expected, unless the value will do. */
+/** Throws an OptionError that says what was expected, unless the value is valid. */
 export type Check = (value: unknown, where: string) => void
 /** A check for each key of a group. */
 export type Shape = Readonly<Record<string, Check>>
-/** A check for each option of an interface: no option is left out, and there is none beside. */
+/** A check for each option of an interface: none is missing, and there are no others. */
 export type ShapeOf<Options> = Readonly<Record<keyof Options, Check>>
 
 /** A number within bounds. */
@@ -19,11 +19,11 @@ export const integer = (min: number, max: number, expected = `an integer from ${
   if (!Number.isInteger(value)) refuse(where, value, expected)
   number(min, max, expected)(value, where)
 }
-/** A duration, which may have no end. */
+/** A duration that may be infinite. */
 export const ms: Check = number(1, Infinity, 'a number of ms (at least 1) or Infinity')
-/** A duration that ends. */
+/** A finite duration, not zero. */
 export const finiteMs: Check = number(1, 2 ** 31 - 1, 'a number of ms from 1 to 2147483647')
-/** A duration that ends, or none. */
+/** A finite duration, or zero. */
 export const msOrZero: Check = number(0, 2 ** 31 - 1, 'a number of ms from 0 to 2147483647')
 /** An integer, 0 or more. */
 export const count: Check = integer(0, Number.MAX_SAFE_INTEGER, 'a non-negative integer')
@@ -53,26 +53,26 @@ export const oneOf = (...values: readonly unknown[]): Check => (value, where) =>
 export const methodName: Check = (value, where) => {
   if (typeof value !== 'string' || !TOKEN.test(value)) refuse(where, value, 'an HTTP method name')
 }
-/** An array of things that each pass. */
+/** An array whose items each pass a check. */
 export const list = (check: Check): Check => (value, where) => {
   if (!Array.isArray(value)) refuse(where, value, 'an array')
   value.forEach((item, index) => check(item, `${where}[${index}]`))
 }
 
 /**
- * Whether a value is an object whose own properties say what it holds. A Map, a `Headers` object or a promise has none, and would
- * be read as an empty object.
+ * Whether a value is an object that keeps its content in own properties. A Map, a `Headers` object or a promise does not, and
+ * would be read as an empty object.
  */
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
   && (Object.keys(value).length > 0 || RECORDS.has(Object.prototype.toString.call(value)))
 const RECORDS: ReadonlySet<string> = new Set(['[object Object]', '[object Module]'])
 
-/** An object of anything; what it holds is not shown. */
+/** An object with any content; its content is not shown. */
 export const record: Check = (value, where) => {
   if (!isRecord(value)) refuseSecret(where, value, 'a plain object')
 }
-/** A group of options, or a boolean in its place that switches it on or off. */
+/** A group of options, or a boolean that switches it on or off. */
 export const group = (checks: Shape, ...switches: readonly boolean[]): Check => {
   const expected = ['a plain object', ...switches].join(', ').replace(/, (?=\w+$)/, ' or ')
   return (value, where) => {
@@ -82,7 +82,7 @@ export const group = (checks: Shape, ...switches: readonly boolean[]): Check => 
   }
 }
 
-/** Checks own keys only: what hangs on a prototype is never read. @throws OptionError for a key that is not known, too */
+/** Checks own properties; inherited ones are never read. @throws OptionError for an unknown key, too */
 export function checkShape(value: object, checks: Shape, where = ''): void {
   if (!isRecord(value)) refuse(where === '' ? 'options' : where, value, 'a plain object')
   const prefix = where === '' ? '' : `${where}.`
@@ -102,7 +102,7 @@ function refuseUnknown(key: string, known: readonly string[], prefix: string): n
 /** A clock and a source of random numbers. */
 export const env: Check = (value, where) => {
   record(value, where)
-  // The methods of a clock may well be those of its class.
+  // The methods of a clock may be inherited from its class.
   const { clock, random } = value as { clock?: { now?: unknown; after?: unknown }; random?: unknown }
   callable(clock?.now, `${where}.clock.now`)
   callable(clock?.after, `${where}.clock.after`)

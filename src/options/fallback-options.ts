@@ -2,7 +2,7 @@ import type { HeaderFields } from '../http/headers.ts'
 import type { UpstreamError } from '../outcome/errors.ts'
 import type { Reply } from '../outcome/reply.ts'
 
-/** What a {@link Fallback} is told of the call it stands in for. */
+/** The call that a {@link Fallback} answers. */
 export interface FallbackRequest {
   /** The upstream's name, or its origin. */
   readonly upstream: string
@@ -10,29 +10,29 @@ export interface FallbackRequest {
   readonly method: string
   /** Path and query. */
   readonly target: string
-  /** Header fields of the call, names in lower case; those of the upstream's options are not among them. */
+  /** Header fields of the call, names in lower case, without those of the upstream's options. */
   readonly headers: HeaderFields
-  /** What remains of the call's deadline, in ms, at least 1. */
+  /** Time left until the call's deadline, in ms, at least 1. */
   readonly deadline: number
-  /** The caller's own signal, if there is one. */
+  /** The caller's signal, if there is one. */
   readonly signal: AbortSignal | undefined
 }
 
-/** A reply put together by a {@link Fallback}. */
+/** A reply composed by a {@link Fallback}. */
 export interface FallbackReply {
-  /** The status; 200 if nothing is said. */
+  /** The status. @default 200 */
   readonly status?: number
   /** Header fields. */
   readonly headers?: HeaderFields
-  /** A value, given as JSON. */
+  /** A value to reply with as JSON; not together with `body`. */
   readonly json?: unknown
-  /** A body, in place of `json`. */
+  /** The body; not together with `json`. */
   readonly body?: string | Uint8Array
 }
 
 /**
- * Answers in place of an upstream that can't: with a reply put together, with one from elsewhere, or with undefined,
- * which leaves the caller with the error.
+ * Answers in place of an upstream that fails: with a composed reply, with the reply of another call, or with undefined, which
+ * rejects the call with the error.
  *
  * @example
  * createClient({ upstreams: { prices: { url, fallback: (_error, { method }) => method === 'GET' ? { json: [] } : undefined } } })

@@ -6,7 +6,7 @@ import { refuse, refuseSecret } from './refuse.ts'
 const CONTROL = /[^\t\x20-\x7e\x80-\uffff]/
 const BEYOND_LATIN1 = /[^\x00-\xff]/
 
-/** Never says the value itself: it may be a credential. */
+/** The value is never shown: it may be a credential. */
 const headerValue: Check = (value, where) => {
   if (typeof value !== 'string') refuseSecret(where, value, 'a string')
   if (CONTROL.test(value)) {
@@ -49,7 +49,7 @@ const headerValues: Check = (value, where) => {
 
 const isToken = (value: unknown): boolean => typeof value === 'string' && TOKEN.test(value)
 
-/** Fields that say where a message goes, where it ends or what its connection is for. */
+/** Fields that frame a message, route it or concern its connection. */
 const FRAMING: ReadonlySet<string> = new Set([
   'connection', 'content-length', 'expect', 'host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade',
 ])

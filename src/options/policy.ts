@@ -9,7 +9,7 @@ import type { HedgeOptions, LimitOptions, StaleOptions, UpstreamOptions } from '
 export type BudgetPolicy = Required<BudgetOptions>
 /** {@link RetryOptions}, completed. */
 export interface RetryPolicy extends Required<Omit<RetryOptions, 'budget'>> {
-  /** What bounds all retries of an upstream together. */
+  /** The retry budget. */
   readonly budget: BudgetPolicy
 }
 /** {@link BreakerOptions}, completed. */
@@ -18,18 +18,18 @@ export type BreakerPolicy = Required<BreakerOptions>
 export type LimitPolicy = Required<LimitOptions>
 /** {@link HedgeOptions}, completed. */
 export type HedgePolicy = Required<HedgeOptions>
-/** {@link PoolOptions}, completed; `connections` is Infinity where the limit alone bounds them. */
+/** {@link PoolOptions}, completed; `connections` is Infinity where only the limit bounds them. */
 export type PoolPolicy = Required<Omit<PoolOptions, 'tls' | 'socketPath' | 'factory'>> &
   { readonly [Name in 'tls' | 'socketPath' | 'factory']: PoolOptions[Name] | undefined }
 /** {@link StaleOptions}, completed. */
 export type StalePolicy = Required<StaleOptions>
 
-/** Groups, and options whose default depends on others; each is completed by code of its own. */
+/** Groups, and options whose default depends on others; each is completed by its own code in `resolve.ts`. */
 type Composed = 'attemptTimeout' | 'headers' | 'retry' | 'breaker' | 'limit' | 'hedge' | 'pool' | 'stale'
 
 /** The options of one upstream: merged, completed, checked and frozen. */
 export interface Policy extends Required<Omit<UpstreamOptions, Composed>> {
-  /** Longest time one attempt may take, in ms. */
+  /** Maximum duration of one attempt, in ms. */
   readonly attemptTimeout: number
   /** Header fields sent with every call, names in lower case. */
   readonly headers: HeaderFields
@@ -37,17 +37,17 @@ export interface Policy extends Required<Omit<UpstreamOptions, Composed>> {
   readonly retry: RetryPolicy | false
   /** The circuit breaker of each endpoint; false: none. */
   readonly breaker: BreakerPolicy | false
-  /** Calls in flight; false: no limit. */
+  /** The limit on calls in flight; false: none. */
   readonly limit: LimitPolicy | false
-  /** A second attempt beside one that is slow; false: none. */
+  /** Hedging; false: none. */
   readonly hedge: HedgePolicy | false
   /** Connections. */
   readonly pool: PoolPolicy
-  /** Last good replies to GETs, kept to stand in for those that fail; false: none. */
+  /** Which stale replies are kept and served; false: none. */
   readonly stale: StalePolicy | false
 }
 
-/** The options that are taken as they are given, and have a fixed default. */
+/** Options that are used as given, or have a fixed default. */
 export type PlainPolicy = Omit<Policy, Composed>
 
 /** Their defaults. */
@@ -72,7 +72,7 @@ interface Defaults extends PlainPolicy {
   readonly client: Required<Pick<ClientOptions, 'allow' | 'maxUpstreams' | 'idleTimeout' | 'maxStaleSize'>>
 }
 
-/** The defaults that depend on nothing else. */
+/** All defaults that depend on no other option. */
 export const DEFAULTS: Defaults = {
   ...PLAIN,
   retry: {

@@ -7,7 +7,7 @@ import { refuseSecret } from './refuse.ts'
 
 const isBytes = (value: unknown): boolean => ArrayBuffer.isView(value)
 
-/** One or several of something secret. */
+/** One value or several; none is shown. */
 const each = (fits: (value: unknown) => boolean, expected: string): Check => (value, where) => {
   for (const item of Array.isArray(value) ? value : [value]) if (!fits(item)) refuseSecret(where, item, expected)
 }
@@ -43,10 +43,10 @@ const POOL: ShapeOf<PoolOptions> = {
     checkShape(value as object, TLS, where)
   },
 }
-/** What a dispatcher of the caller's own has its own way of setting. */
+/** Options that the dispatcher of a factory does not get. */
 const CONNECTION = ['tls', 'socketPath'] as const
 
-/** Checks the options of the connections, and that none is given that a factory would leave without effect. */
+/** Checks the options of the connections, and that none is given beside a factory that would ignore it. */
 export const pool: Check = (value, where) => {
   group(POOL)(value, where)
   const given = value as PoolOptions

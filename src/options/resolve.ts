@@ -7,20 +7,20 @@ import type { PoolOptions } from './pool-options.ts'
 import { refuse } from './refuse.ts'
 import type { UpstreamOptions } from './upstream-options.ts'
 
-/** An own copy without what is undefined; arrays are copied too, so that a later change of the caller's has no effect. */
+/** A copy without undefined values. Arrays are copied too, so that a later change by the caller has no effect. */
 const ownOf = <T extends object>(options: T): T => ownCopy(Object.fromEntries(Object.entries(options)
   .filter(([, value]) => value !== undefined)
   .map(([name, value]: [string, unknown]) => [name, Array.isArray(value) ? [...value as unknown[]] : value])) as T)
 
-/** One group of options over the same group below it; false switches it off until it is given again. */
+/** One group of options over the same group below it; false switches the group off until it is given again. */
 function laid<T extends object>(under: T | false | undefined, over: T | false | undefined): T | false | undefined {
   if (over === undefined || over === false) return over ?? under
   return ownCopy((under === undefined || under === false ? NONE : under) as T, ownOf(over))
 }
 
 /**
- * Lays options over others, group by group: what is given takes the place of what was. The result shares no object with `over`.
- * Only own properties of either are read, and the result inherits nothing.
+ * Merges options over others, group by group: an option that is given replaces the one below. The result shares no object with
+ * `over`. Only own properties of either are read, and the result inherits nothing.
  */
 export function mergeOptions(under: UpstreamOptions, over: UpstreamOptions): UpstreamOptions {
   const below = ownCopy(under)
@@ -29,12 +29,12 @@ export function mergeOptions(under: UpstreamOptions, over: UpstreamOptions): Ups
   for (const name of ['breaker', 'limit', 'pool'] as const) merged[name] = laid<object>(below[name], own[name])
   for (const name of ['hedge', 'stale'] as const) merged[name] = laid<object>(switchedOn(below[name]), switchedOn(own[name]))
   merged.retry = laidRetry(below.retry, own.retry)
-  // An undefined field stays: it takes out one that was set below.
+  // An undefined field is kept: it removes the field of the options below.
   if (own.headers !== undefined) merged.headers = { ...below.headers, ...lowerCased(own.headers) }
   return ownOf(merged)
 }
 
-/** True stands for a group of which nothing is given. */
+/** True means a group in which nothing is given. */
 const switchedOn = <T extends object>(group: T | boolean | undefined): T | false | undefined =>
   (group === true ? NONE as T : group)
 
@@ -48,10 +48,10 @@ function laidRetry(under: UpstreamOptions['retry'], over: UpstreamOptions['retry
 const frozen = <T extends object>(value: T): T => Object.freeze({ ...value })
 
 /**
- * Merges options from the least to the most particular, completes them with defaults that fit what was given, checks
- * what only makes sense together, and freezes the result.
+ * Merges options from the least to the most specific, completes them with defaults that fit what is given, checks options that
+ * depend on each other, and freezes the result.
  *
- * @param layers - e.g. what is set for all, then what is set for the pattern or name.
+ * @param layers - e.g. the options for all upstreams, then those of the pattern or name.
  * @param where - for errors, e.g. `upstreams.payments`.
  * @throws OptionError when two options contradict each other.
  */
@@ -78,7 +78,7 @@ export function resolve(layers: readonly UpstreamOptions[], where = ''): Policy 
   })
 }
 
-/** What is given of the plain options, over their defaults. */
+/** The plain options that are given, over their defaults. */
 function plainOf(given: UpstreamOptions): PlainPolicy {
   const names = Object.keys(PLAIN) as (keyof PlainPolicy)[]
   return Object.fromEntries(names.map(name => [name, given[name] ?? PLAIN[name]])) as unknown as PlainPolicy
@@ -108,7 +108,7 @@ function resolveRetry(given: UpstreamOptions['retry'] = NONE, prefix: string): R
   return frozen({ ...policy, methods, statuses: Object.freeze([...policy.statuses]), budget })
 }
 
-/** A group that is off unless somebody asked for it. */
+/** A group that is off by default. */
 const resolveSwitch = <T extends object>(given: Partial<T> | boolean | undefined, completed: T): T | false =>
   given === undefined || given === false ? false : frozen({ ...completed, ...switchedOn(given) })
 
@@ -125,7 +125,7 @@ function resolveBreaker(
     openTime: Math.min(DEFAULTS.breaker.openTime, given.maxOpenTime ?? Infinity),
     ...given,
   }
-  // With a shorter window the failures of slow attempts rotate out before they can add up.
+  // In a shorter window the failures of slow attempts expire before they can add up.
   if (policy.window < 2 * attemptTimeout) {
     refuse(`${prefix}breaker.window`, policy.window, `at least ${2 * attemptTimeout} ms, twice the attempt timeout`)
   }
@@ -141,7 +141,7 @@ function resolveBreaker(
   return frozen(policy)
 }
 
-/** Over HTTP/1.1 a call beyond the connections would wait inside the pool, where its attempt's time runs already. */
+/** Over HTTP/1.1 a call without a connection would wait in the pool, where the time of its attempt is already running. */
 function resolveLimit({ limit: given, pool }: UpstreamOptions, deadline: number): LimitPolicy | false {
   if (given === false) return false
   const places = pool?.http2 === true ? Infinity : pool?.connections ?? Infinity
@@ -153,12 +153,12 @@ function resolvePool(
 ): PoolPolicy {
   const policy = {
     ...DEFAULTS.pool,
-    // No bound of its own beside the limit's, which may be raised while the pool runs.
+    // Bounded by the limit alone, which may be raised at runtime.
     connections: limit === false ? DEFAULTS.limit.max : Infinity,
     connectTimeout: Math.min(DEFAULTS.pool.connectTimeout, attemptTimeout),
     maxIdleTimeout: Math.max(DEFAULTS.pool.maxIdleTimeout, given.idleTimeout ?? 0),
     idleTimeout: Math.min(DEFAULTS.pool.idleTimeout, given.maxIdleTimeout ?? Infinity),
-    // Written out, as a property that is not there would be looked for on the prototype.
+    // Present even when undefined: a property that is missing is looked up on the prototype.
     tls: undefined,
     socketPath: undefined,
     factory: undefined,

@@ -1,30 +1,30 @@
-/** When and how a failed attempt is made again. */
+/** Whether and when a failed attempt is retried. */
 export interface RetryOptions {
-  /** Retries after the first attempt; the budget may allow fewer. @default 4 */
+  /** Maximum number of retries after the first attempt; the budget may allow fewer. @default 4 */
   readonly limit?: number
-  /** Methods repeatable besides GET, HEAD, OPTIONS, TRACE, PUT, DELETE and QUERY. @default [] */
+  /** Methods that may be repeated besides GET, HEAD, OPTIONS, TRACE, PUT, DELETE and QUERY. @default [] */
   readonly methods?: readonly string[]
   /** Statuses that are retried. @default [408, 429, 500, 502, 503, 504] */
   readonly statuses?: readonly number[]
-  /** Back-off before the first retry, in ms, before jitter; it doubles with each. @default 50, or maxBackoff if that is less */
+  /** Back-off before the first retry, in ms, before jitter. It doubles with each retry. @default 50, or maxBackoff if less */
   readonly backoff?: number
   /**
-   * Back-off before the first retry of a throttled call that has no Retry-After, in ms. @default 1000, or maxBackoff if
-   * that is less
+   * Back-off before the first retry of a throttled call whose reply has no Retry-After, in ms.
+   * @default 1000, or maxBackoff if less
    */
   readonly throttledBackoff?: number
-  /** Longest back-off, in ms. @default 20000, or the longest of the other two if that is more */
+  /** Maximum back-off, in ms. @default 20000, or the greater of the other two if more */
   readonly maxBackoff?: number
-  /** What bounds all retries of an upstream together. */
+  /** The retry budget, which limits all retries of an upstream together. */
   readonly budget?: BudgetOptions
 }
 
-/** The retry budget: one per upstream, paid for by successes. */
+/** The retry budget: one per upstream. Successful calls pay in, retries pay out. */
 export interface BudgetOptions {
-  /** Tokens a full budget holds; it starts full. @default 500 */
+  /** Tokens that a full budget holds. It starts full. @default 500 */
   readonly capacity?: number
-  /** Tokens a retry costs; given back if it succeeds. A call that succeeds pays in 1. @default 14 */
+  /** Tokens that a retry costs; they are refunded if it succeeds. Each successful call pays in 1 token. @default 14 */
   readonly cost?: number
-  /** Tokens a retry of a throttled call costs. @default 5 */
+  /** Tokens that a retry of a throttled call costs. @default 5 */
   readonly throttledCost?: number
 }

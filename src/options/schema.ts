@@ -36,7 +36,7 @@ const fallback: Check = (value, where) => {
   if (typeof value !== 'function' && value !== false) refuse(where, value, 'a function or false')
 }
 
-/** What can be set for an upstream, and otherwise for one of its calls. */
+/** Options of an upstream that a call can override. */
 const OVERRIDABLE = {
   deadline: finiteMs, attemptTimeout: finiteMs, throwOnStatus: boolean, maxBodySize: count, redirects: integer(0, 20),
   priority: oneOf(...PRIORITIES), fallback,
@@ -110,7 +110,7 @@ const FALLBACK_REPLY: ShapeOf<FallbackReply> = {
 }
 
 /**
- * Checks what a fallback answered with.
+ * Checks the reply that a fallback returned.
  * @returns a copy that inherits nothing
  * @throws OptionError
  */

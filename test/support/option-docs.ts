@@ -21,14 +21,17 @@ const SECTIONS: Sections = [
   ['PoolOptions', 'pool.'], ['StaleOptions', 'stale.'],
 ]
 
+/** What one call takes. */
+export const CALL_SECTIONS: Sections = [['CallOptions', '']]
+
 const SRC = path.resolve(import.meta.dirname, '../../src')
 const joined = (text: string): string => text.replaceAll(/\s+/g, ' ').trim()
 
 /** The pages that say what a caller writes. */
 const PAGES = readdirSync(path.join(SRC, 'options')).filter(name => name.endsWith('-options.ts')).map(name => `options/${name}`)
 
-/** Reads what files in `src` say of each option, in the order of the sections. @throws Error for a section that is not there */
-export const optionDocs = (pages: readonly string[] = PAGES, sections = SECTIONS): Map<string, readonly OptionDoc[]> => {
+/** Reads what files in `src` say of each option, in the order of the sections. @throws Error when one is missing */
+export const optionDocs = (pages: readonly string[] = PAGES, sections: Sections = SECTIONS): Map<string, readonly OptionDoc[]> => {
   const interfaces = new Map(pages.flatMap(interfacesOf).map(found => [found.name.text, found]))
   return new Map(sections.map(([section, prefix]) => {
     const found = interfaces.get(section)
