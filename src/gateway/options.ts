@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { checkShape, isRecord, number, positive, type Shape } from '../options/checks.ts'
+import { callable, checkShape, isRecord, number, positive, type Shape } from '../options/checks.ts'
 import { refuse } from '../options/refuse.ts'
 import type { Forwarding } from './forwarded.ts'
 
@@ -40,10 +40,6 @@ export type GatewayPolicy = Required<Omit<GatewayOptions, Optional>> & Pick<Gate
 
 const DEFAULTS: Omit<GatewayPolicy, Optional | 'upstream'> = {
   forwarded: 'replace', via: 'breakwater', clientTimeout: 60_000, maxUpgrades: 10_000,
-}
-
-const callable = (value: unknown, where: string): void => {
-  if (typeof value !== 'function') refuse(where, value, 'a function')
 }
 
 const UPSTREAM = 'the name or origin of an upstream, or a function that returns one'

@@ -21,7 +21,7 @@ const headerValue: Check = (value, where) => {
 }
 
 /** A header value that is not empty. */
-export const key: Check = (value, where) => {
+export const filledHeaderValue: Check = (value, where) => {
   headerValue(value, where)
   text(value, where)
 }

@@ -8,7 +8,7 @@ import {
 } from './checks.ts'
 import type { ClientOptions } from './client-options.ts'
 import type { FallbackReply } from './fallback-options.ts'
-import { headerFields, headerName, key } from './header-checks.ts'
+import { filledHeaderValue, headerFields, headerName } from './header-checks.ts'
 import { ownCopy } from './own.ts'
 import { pool } from './pool-checks.ts'
 import { refuse, refuseSecret } from './refuse.ts'
@@ -90,7 +90,7 @@ const CALL: ShapeOf<CallOptions> = {
   headers: headerFields, json: anything, body: anything, signal: (value, where) => {
     if (!(value instanceof AbortSignal)) refuse(where, value, 'an AbortSignal')
   },
-  idempotencyKey: key, decode: boolean,
+  idempotencyKey: filledHeaderValue, decode: boolean,
   ...OVERRIDABLE,
   retry: group({ limit: RETRY.limit, methods: RETRY.methods, statuses: RETRY.statuses }, false),
   hedge: switchedOff, coalesce: switchedOff, stale: switchedOff,

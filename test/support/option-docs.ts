@@ -31,7 +31,9 @@ const joined = (text: string): string => text.replaceAll(/\s+/g, ' ').trim()
 const PAGES = readdirSync(path.join(SRC, 'options')).filter(name => name.endsWith('-options.ts')).map(name => `options/${name}`)
 
 /** Reads what files in `src` say of each option, in the order of the sections. @throws Error when one is missing */
-export const optionDocs = (pages: readonly string[] = PAGES, sections: Sections = SECTIONS): Map<string, readonly OptionDoc[]> => {
+export const optionDocs = (
+  pages: readonly string[] = PAGES, sections: Sections = SECTIONS,
+): Map<string, readonly OptionDoc[]> => {
   const interfaces = new Map(pages.flatMap(interfacesOf).map(found => [found.name.text, found]))
   return new Map(sections.map(([section, prefix]) => {
     const found = interfaces.get(section)
