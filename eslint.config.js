@@ -59,7 +59,6 @@ export default tseslint.config(
 
   {
     files: ['src/**/*.ts'],
-    ignores: ['src/options.ts', 'src/options/**'],
     rules: { 'max-lines': ['error', 250] },
   },
 

@@ -22,14 +22,20 @@ export type {
 } from './events.ts'
 export type { ClientDispatcher } from './client/dispatcher/dispatcher.ts'
 export type { Explanation } from './upstream/explain.ts'
+export type { BreakerOptions } from './options/breaker-options.ts'
+export type { ClientOptions } from './options/client-options.ts'
+export type { Fallback, FallbackReply, FallbackRequest } from './options/fallback-options.ts'
 export type {
-  BreakerOptions, BreakerPolicy, BudgetOptions, BudgetPolicy, ClientOptions, ConnectionTls, DispatcherLike, Fallback,
-  FallbackReply, FallbackRequest, HedgeOptions, HedgePolicy, LimitOptions, LimitPolicy, NamedUpstreamOptions, Policy,
-  PoolOptions, PoolPolicy, Priority, RetryOptions, RetryPolicy, StaleOptions, StalePolicy, UpstreamOptions,
-} from './options/options.ts'
+  BreakerPolicy, BudgetPolicy, HedgePolicy, LimitPolicy, Policy, PoolPolicy, RetryPolicy, StalePolicy,
+} from './options/policy.ts'
+export type { ConnectionTls, DispatcherLike, PoolOptions } from './options/pool-options.ts'
+export type { BudgetOptions, RetryOptions } from './options/retry-options.ts'
+export type {
+  HedgeOptions, LimitOptions, NamedUpstreamOptions, Priority, StaleOptions, UpstreamOptions,
+} from './options/upstream-options.ts'
 export type { HeaderFields } from './http/headers.ts'
 export type { Reply, ReplyBody, ReplyHeaders, Stale, StandIn, Timings } from './outcome/reply.ts'
-export type { CallOptions, QueryValue } from './call/request.ts'
+export type { CallOptions, QueryValue } from './options/call-options.ts'
 export type { CallReport, Phase, StopReason, TimelineEntry } from './outcome/upstream-error.ts'
 export type {
   BreakerEvents, BreakerResult, BreakerStats, BreakerStatus, BreakerView,

@@ -4,7 +4,7 @@ import { suite, test, type TestContext } from 'node:test'
 import {
   CircuitOpenError, ConnectionError, createClient, StatusError, UpstreamError, type Client, type EndpointSnapshot,
 } from '../src/index.ts'
-import type { BreakerOptions } from '../src/options/options.ts'
+import type { BreakerOptions } from '../src/options/breaker-options.ts'
 import { closing, eventually, inTime } from './support/check.ts'
 import { failure } from './support/failure.ts'
 import * as hostile from './support/hostile.ts'

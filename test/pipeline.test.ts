@@ -5,7 +5,7 @@ import {
   AttemptTimeoutError, CircuitOpenError, ConnectionError, DeadlineExceededError, LimitExceededError, UpstreamError,
 } from '../src/outcome/errors.ts'
 import type { Send } from '../src/call/layer.ts'
-import type { UpstreamOptions } from '../src/options/options.ts'
+import type { UpstreamOptions } from '../src/options/upstream-options.ts'
 import type { Reply } from '../src/outcome/reply.ts'
 import { assemble, callAt, outcome, refused, replyOf, reset, streaming, type CallSetup } from './support/calls.ts'
 import { settle } from './support/check.ts'

@@ -1,70 +1,32 @@
 import type { Target } from '../http/target.ts'
-import { isOneShot, type Body } from '../http/body.ts'
+import type { Body, SolidBody, StreamBody } from '../http/body.ts'
 import { OptionError } from '../outcome/errors.ts'
-import { checkCall, kindOf, refuse, type Fallback, type Priority, type RetryOptions } from '../options/options.ts'
+import type { CallOptions } from '../options/call-options.ts'
+import { isRecord } from '../options/checks.ts'
+import { NONE, ownCopy } from '../options/own.ts'
+import { isShowable, kindOf, refuse, refuseSecret } from '../options/refuse.ts'
+import { checkCall, refuseBoth } from '../options/schema.ts'
 import { lowerCased, TOKEN, type HeaderFields } from '../http/headers.ts'
 
-/** A value of a query: arrays repeat the name, undefined leaves it out. */
-export type QueryValue = string | number | boolean | undefined | readonly (string | number | boolean)[]
-
-/** Options of one call. They stand over the upstream's. */
-export interface CallOptions {
-  /** Added to the URL's own query. */
-  readonly query?: string | URLSearchParams | Readonly<Record<string, QueryValue>>
-  /** Header fields: an object, or anything with pairs in it, as `Headers` has. */
-  readonly headers?: HeaderFields | Iterable<readonly [string, string]>
-  /** A value to send as JSON. */
-  readonly json?: unknown
-  /** A body: string, bytes, a stream, an async iterable, or a function that makes one of them for each attempt. */
-  readonly body?: Body
-  /** Ends the call with the signal's own reason. */
-  readonly signal?: AbortSignal | undefined
-  /** Longest time this call may take, in ms. */
-  readonly deadline?: number
-  /** Longest time one attempt may take, in ms. */
-  readonly attemptTimeout?: number
-  /** Retries of this call; false: none. */
-  readonly retry?: Pick<RetryOptions, 'limit' | 'methods' | 'statuses'> | false
-  /** Makes the call repeatable whatever its method; sent as `idempotency-key`. */
-  readonly idempotencyKey?: string
-  /** Whether a status of 400 or more ends in a StatusError. */
-  readonly throwOnStatus?: boolean
-  /** Longest body of the reply, in bytes after decoding. */
-  readonly maxBodySize?: number
-  /** Whether a coded body (gzip, deflate, br, zstd) is decoded; if not, it comes as it is on the wire. By default it is. */
-  readonly decode?: boolean
-  /** Redirects followed at most. */
-  readonly redirects?: number
-  /** False: no second attempt beside a slow one, though the upstream's options allow it. */
-  readonly hedge?: false
-  /** How much it matters when there are not enough permits: who is served first, and who is shed last. */
-  readonly priority?: Priority
-  /** false: shares its flight with no equal call. */
-  readonly coalesce?: false
-  /** false: no stale reply may stand in for its own. */
-  readonly stale?: false
-  /** Answers in place of the upstream when it can't; false: nothing does, not even what is set for the upstream. */
-  readonly fallback?: Fallback | false
-}
-
-/** What a caller asks for, in the form the client works with. */
+/** A request as the client works with it. */
 export interface Request {
   readonly method: string
-  /** The origin as it was called: an upstream may have several. */
+  /** The origin of the URL; an upstream may have several. */
   readonly origin: string
-  /** Path and query, that of the options included. */
+  /** Path and query, including the query of the options. */
   readonly target: string
-  /** Whether the body of the reply is handed over as a stream. */
+  /** Whether the body of the reply is delivered as a stream. */
   readonly streamed: boolean
   readonly headers: HeaderFields | undefined
   readonly body: Body | undefined
   readonly options: CallOptions
 }
 
-const NO_OPTIONS: CallOptions = Object.freeze({})
+/** The options of a call without options. */
+export const NO_OPTIONS: CallOptions = NONE
 const COMMON: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 
-/** Checks and completes what a caller asks for. @throws OptionError */
+/** Makes a request of a call's arguments. @throws OptionError */
 export function requestOf(
   method: string, { origin, target }: Target, options: CallOptions | undefined, streamed: boolean,
 ): Request {
@@ -81,7 +43,7 @@ export function requestOf(
   if (idempotencyKey !== undefined) headers = { ...headers, 'idempotency-key': idempotencyKey }
   const asked = { method: name, origin, target: whole, streamed, options: given }
   if (json === undefined) return { ...asked, headers, body: bodyOf(body) }
-  if (body !== undefined) throw new OptionError('body', kindOf(body), 'none beside json')
+  if (body !== undefined) refuseBoth('body', 'json')
   return { ...asked, headers: { 'content-type': 'application/json', ...headers }, body: stringify(json) }
 }
 
@@ -91,26 +53,31 @@ function methodOf(method: string): string {
   return name
 }
 
-/** Only own properties are read, so options with a prototype are copied. Header fields may come as pairs. */
+/** A copy of the own properties: inherited ones are never read. Header fields may be given as pairs. */
 function normalised(options: CallOptions): CallOptions {
-  if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
-  const own = Object.getPrototypeOf(options) === Object.prototype ? options : { ...options }
-  const { headers } = own
-  if (typeof headers !== 'object' || (headers as unknown) === null || !(Symbol.iterator in headers)) return own
-  return { ...own, headers: fromPairs(headers) }
+  if (!isRecord(options)) refuse('options', options, 'a plain object')
+  const own = ownCopy(options)
+  const headers: unknown = own.headers
+  return typeof headers === 'object' && headers !== null && Symbol.iterator in headers
+    ? ownCopy(own, { headers: fromPairs(headers as Iterable<unknown>) }) : own
 }
 
-/** A name that comes more than once keeps all its values. */
+/** A name that occurs more than once keeps all its values. */
 function fromPairs(pairs: Iterable<unknown>): HeaderFields {
   const fields = new Map<string, unknown>()
+  let index = 0
   for (const pair of pairs) {
-    if (!Array.isArray(pair) || pair.length !== 2) throw new OptionError('headers', kindOf(pair), 'pairs of a name and a value')
+    const where = `headers[${index++}]`
+    if (!Array.isArray(pair) || pair.length !== 2) refuseSecret(where, pair, 'a pair of a name and a value')
     const [name, value] = pair as [unknown, unknown]
-    const key = String(name).toLowerCase()
+    if (typeof name !== 'string') refuseSecret(`${where}[0]`, name, 'a header name')
+    const key = name.toLowerCase()
     fields.set(key, fields.has(key) ? [fields.get(key), value].flat() : value)
   }
   return Object.fromEntries(fields) as HeaderFields
 }
+
+const JSON_VALUE = 'a value that JSON can represent'
 
 /** A value as JSON. @throws OptionError */
 export function stringify(json: unknown): string {
@@ -118,20 +85,32 @@ export function stringify(json: unknown): string {
   try {
     text = JSON.stringify(json)
   } catch (error) {
-    throw new OptionError('json', error instanceof Error ? error.name : 'an unreadable value', 'a value that JSON can hold')
+    const given = error instanceof Error ? error.name : 'an unreadable value'
+    throw new OptionError('json', given, JSON_VALUE, `\`json\` cannot be serialized as JSON: ${given}`)
   }
   // Functions and symbols have no JSON.
-  if ((text as string | undefined) === undefined) throw new OptionError('json', kindOf(json), 'a value that JSON can hold')
+  if ((text as string | undefined) === undefined) refuseSecret('json', json, JSON_VALUE)
   return text
 }
 
+const BODY = 'a string, bytes, a stream or an async iterable'
+
 function bodyOf(body: unknown): Body | undefined {
-  if (body === undefined || typeof body === 'string' || typeof body === 'function' || body instanceof Uint8Array) {
-    return body as Body | undefined
-  }
-  if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body && isOneShot(body as Body)) return body as Body
-  const expected = 'a string, bytes, a Readable, an async iterable or a function that makes one; for objects use json'
-  throw new OptionError('body', kindOf(body), expected)
+  if (body === undefined || typeof body === 'function' || isBody(body)) return body as Body | undefined
+  return refuseSecret('body', body, `${BODY}, or a function that returns one (send objects as \`json\`)`)
+}
+
+const isBody = (body: unknown): body is SolidBody | StreamBody => typeof body === 'string' || body instanceof Uint8Array
+  || (typeof body === 'object' && body !== null && Symbol.asyncIterator in body)
+
+/** Calls a body factory for one attempt. @throws OptionError when it returns no body */
+export function bodyMadeBy(factory: () => unknown): SolidBody | StreamBody {
+  const made = factory()
+  if (isBody(made)) return made
+  // Its rejection would otherwise be unhandled, and end the process.
+  if (made instanceof Promise) made.catch(() => undefined)
+  const given = kindOf(made)
+  throw new OptionError('body()', given, BODY, `\`body()\` must return ${BODY}, got ${given}`)
 }
 
 /** Adds a query to a target (path and query). */
@@ -141,7 +120,7 @@ export function withQuery(target: string, query: NonNullable<CallOptions['query'
   return target + (target.includes('?') ? '&' : '?') + text
 }
 
-/** What the URL standard makes of a query; it leaves these characters as they are. */
+/** Encodes a query by the URL standard, which leaves the characters below unchanged. */
 function encoded(query: string): string {
   if (/^[A-Za-z0-9\-._~!$&()*+,;=:@%?/]*$/.test(query)) return query
   const url = new URL('http://localhost')
@@ -156,7 +135,7 @@ function parametersOf(query: Exclude<CallOptions['query'], string | undefined>):
     for (const item of Array.isArray(value) ? value as readonly unknown[] : [value]) {
       if (item === undefined) continue
       if (typeof item !== 'string' && typeof item !== 'number' && typeof item !== 'boolean') {
-        throw new OptionError(`query.${name}`, kindOf(item), 'a string, number, boolean or an array of them')
+        refuseSecret(`query.${isShowable(name) ? name : '…'}`, item, 'a string, a number, a boolean or an array of them')
       }
       parameters.append(name, String(item))
     }
@@ -164,9 +143,13 @@ function parametersOf(query: Exclude<CallOptions['query'], string | undefined>):
   return parameters
 }
 
-/** The same request with what remains of its deadline; no attempt of it may then take longer than that either. */
+/** The same request with other options. */
+export const withOptions = (request: Request, options: CallOptions): Request =>
+  ({ ...request, options: ownCopy(request.options, options) })
+
+/** The same request with the rest of its deadline, which then also limits each attempt. */
 export function within(request: Request, deadline: number): Request {
-  const { attemptTimeout, ...options } = request.options
-  const own = attemptTimeout === undefined ? undefined : { attemptTimeout: Math.min(attemptTimeout, deadline) }
-  return { ...request, options: { ...options, ...own, deadline } }
+  const { attemptTimeout } = request.options
+  const attempt = attemptTimeout === undefined ? undefined : { attemptTimeout: Math.min(attemptTimeout, deadline) }
+  return withOptions(request, { ...attempt, deadline })
 }

@@ -6,9 +6,13 @@ import { Upstreams } from '../upstream/upstreams.ts'
 import { ClientDispatcher } from './dispatcher/dispatcher.ts'
 import { fetchOver } from './dispatcher/fetch.ts'
 import type { Explanation } from '../upstream/explain.ts'
-import { checkClient, DEFAULTS, type ClientOptions, type Policy, type UpstreamOptions } from '../options/options.ts'
+import type { ClientOptions } from '../options/client-options.ts'
+import { DEFAULTS, type Policy } from '../options/policy.ts'
+import { checkClient } from '../options/schema.ts'
+import type { UpstreamOptions } from '../options/upstream-options.ts'
 import type { Reply } from '../outcome/reply.ts'
-import { requestOf, type CallOptions } from '../call/request.ts'
+import { requestOf } from '../call/request.ts'
+import type { CallOptions } from '../options/call-options.ts'
 import { callPipeline, pipeline } from '../pipeline.ts'
 import { StaleCache } from '../layers/stale/cache.ts'
 import { split, splitPlain } from '../http/target.ts'
@@ -34,9 +38,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   /** @internal */
   constructor(options: ClientOptions) {
     super()
-    checkClient(options)
-    // Only own properties have been checked; inherited ones must not be read.
-    const own = { ...options }
+    const own = checkClient(options)
     this.name = own.name ?? defaultName(unnamed + 1)
     const env = envOf(own.env ?? systemEnv, this.name)
     this.#upstreams = new Upstreams(own, env)

@@ -1,5 +1,6 @@
 import type { Reply } from '../outcome/reply.ts'
-import { requestOf, type CallOptions } from '../call/request.ts'
+import { requestOf } from '../call/request.ts'
+import type { CallOptions } from '../options/call-options.ts'
 import type { Perform } from '../upstream/perform.ts'
 import { targetOn } from '../http/target.ts'
 import type { BreakerView } from '../upstream/circuit/breaker-view.ts'

@@ -1,5 +1,5 @@
 import type { Reply } from '../outcome/reply.ts'
-import type { CallOptions } from '../call/request.ts'
+import type { CallOptions } from '../options/call-options.ts'
 
 /**
  * The promise of a reply, with shortcuts to its body.

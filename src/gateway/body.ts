@@ -20,8 +20,8 @@ export function bodyStreamOf(req: IncomingMessage): Readable | undefined {
   if (!hasBody(req)) return undefined
   // Waiting for a body that has been read would never end.
   if (req.readableDidRead) {
-    throw new OptionError('request', 'a body that was read', 'a gateway before all body parsers',
-      'the request body has already been read: put the gateway before all body parsers')
+    const sentence = 'the body of the request has been read already: put the gateway before all body parsers'
+    throw new OptionError('request', 'a body that has been read', 'a request whose body is unread', sentence)
   }
   req.pause()
   const body = new Readable({ read: () => { req.resume() } })

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { callable, checkShape, finiteMs, positive, refuse, type Shape } from '../options/options.ts'
+import { callable, checkShape, finiteMs, isRecord, positive, type Shape } from '../options/checks.ts'
+import { refuse } from '../options/refuse.ts'
 import type { Forwarding } from './forwarded.ts'
 
 /** Options of {@link createGateway}. */
@@ -61,7 +62,7 @@ const GATEWAY: Shape = {
   via: (value, where) => {
     // RFC 9110 §7.6.3
     const fits = typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?::\d+)?$/.test(value)
-    if (!fits) refuse(where, value, 'a name of RFC 9110 token characters, or host:port')
+    if (!fits) refuse(where, value, 'a token (RFC 9110) or host:port')
   },
   clientTimeout: finiteMs,
   bodyTimeout: finiteMs,
@@ -70,7 +71,7 @@ const GATEWAY: Shape = {
 
 /** Checks and completes options. @throws OptionError */
 export function gatewayPolicy(options: GatewayOptions): GatewayPolicy {
-  if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
+  if (!isRecord(options)) refuse('options', options, 'a plain object')
   // Own properties only: inherited ones are not read.
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   checkShape(given, GATEWAY, '')

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Client } from '../client/client.ts'
 import { OptionError } from '../outcome/errors.ts'
-import { refuse } from '../options/options.ts'
+import { refuse } from '../options/refuse.ts'
 import { parseOrigin } from '../http/origin.ts'
 import type { GatewayOptions } from './options.ts'
 
@@ -23,7 +23,8 @@ export function chooserOf(client: Client, upstream: GatewayOptions['upstream']):
   if (typeof upstream === 'string') {
     const only = destinationOf(client, upstream)
     if (client.explain(only.origin).allowed) return () => only
-    throw new OptionError('upstream', only.name ?? 'another origin', 'one that the option allow permits')
+    const sentence = '`upstream` may not be called: the client\'s `allow` option does not permit it'
+    throw new OptionError('upstream', only.name ?? 'an origin', 'an upstream that the client may call', sentence)
   }
   // Bounded by the number of configured upstreams.
   const byName = new Map<string, Destination>()

@@ -9,13 +9,14 @@ export function parseUrl(url: string | URL, where: string): URL {
   try {
     parsed = new URL(url)
   } catch {
-    throw new OptionError(where, 'an invalid URL', 'an absolute http or https URL')
+    throw new OptionError(where, 'an invalid or relative URL', 'an absolute http or https URL')
   }
   if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') {
-    throw new OptionError(where, `a ${parsed.protocol} URL`, 'an http or https URL')
+    throw new OptionError(where, `a URL with the scheme ${parsed.protocol}`, 'an http or https URL')
   }
   if (parsed.username !== '' || parsed.password !== '') {
-    throw new OptionError(where, 'a URL with credentials', 'a URL without credentials; send them in an authorization header')
+    const sentence = `\`${where}\` must not contain credentials: send them in an authorization header`
+    throw new OptionError(where, 'a URL with credentials', 'a URL without credentials', sentence)
   }
   return parsed
 }

@@ -28,8 +28,8 @@ export function split(url: string | URL): Target {
 /** Resolves a path on a given origin; a path can never lead to another origin. @throws OptionError */
 export function targetOn(origin: string, path: string): string {
   if (typeof path !== 'string' || !path.startsWith('/')) {
-    const given = typeof path === 'string' ? 'one without a leading slash' : typeof path
-    throw new OptionError('path', given, 'a path such as /orders/7')
+    const given = typeof path === 'string' ? 'one that does not' : `a value of type ${typeof path}`
+    throw new OptionError('path', given, "a string that begins with '/'")
   }
   return PLAIN.test(path) ? path : split(origin + path).target
 }

@@ -2,7 +2,8 @@ import { readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { extname, resolve } from 'node:path'
 import { OptionError } from '../outcome/errors.ts'
-import { refuse, type ClientOptions } from '../options/options.ts'
+import type { ClientOptions } from '../options/client-options.ts'
+import { refuse } from '../options/refuse.ts'
 
 /** The environment variable that holds the options, or the path of a file with the options. */
 const VARIABLE = 'BREAKWATER_CONFIG'
@@ -36,18 +37,20 @@ function readFile(path: string): ClientOptions {
   const file = resolve(path)
   const found = statSync(file, { throwIfNoEntry: false })
   if (found?.isFile() !== true) {
-    throw new OptionError(VARIABLE, file, 'the path of a file, or JSON', `${VARIABLE}: there is no file ${file}`)
+    throw new OptionError(VARIABLE, file, 'JSON or the path of a file', `\`${VARIABLE}\` is neither JSON nor the path of a file: ${file}`)
   }
   if (extname(file) === '.json') return parse(readFileSync(file, 'utf8'), path)
   if (/^\.[cm]?[jt]s$/.test(extname(file))) return exportedBy(file, path)
-  return refuse(VARIABLE, path, 'a file that ends in .json, .js, .mjs, .cjs, .ts, .mts or .cts')
+  return refuse(VARIABLE, path, 'the path of a file that ends in .json, .js, .mjs, .cjs, .ts, .mts or .cts')
 }
 
 /** Loads a module synchronously: with `import()`, a preload with `--require` would be impossible. */
 function exportedBy(file: string, path: string): ClientOptions {
   const { options } = createRequire(import.meta.url)(file) as { readonly options?: ClientOptions }
-  if (options !== undefined) return options
-  throw new OptionError(path, 'a module without it', 'a module that exports `options`', `${path}: the module does not export \`options\``)
+  if (options === undefined) {
+    throw new OptionError(path, 'a module without', 'a module that exports `options`', `${path} does not export \`options\``)
+  }
+  return options
 }
 
 function parse(text: string, source: string): ClientOptions {
@@ -56,6 +59,6 @@ function parse(text: string, source: string): ClientOptions {
   } catch (error) {
     // V8's message quotes the text, which may contain a secret.
     const why = (error as SyntaxError).message.replace(/, (?:\.\.\.)?"[^]*" is not valid JSON$/, '')
-    throw new OptionError(source, why, 'JSON', `${source}: invalid JSON: ${why}`)
+    throw new OptionError(source, why, 'JSON', `${source} is not valid JSON: ${why}`)
   }
 }

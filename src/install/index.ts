@@ -6,7 +6,8 @@
 import { Client, createClient } from '../client/client.ts'
 import type { ClientDispatcher } from '../client/dispatcher/dispatcher.ts'
 import { forHost } from '../client/dispatcher/fetch.ts'
-import { checkClient, type ClientOptions } from '../options/options.ts'
+import type { ClientOptions } from '../options/client-options.ts'
+import { checkClient } from '../options/schema.ts'
 import { EnvHttpProxyAgent } from '../transport/undici.ts'
 import { readConfig, withSource } from './config.ts'
 import { slotsAfter, type DispatcherSlot } from './dispatcher-slot.ts'
@@ -86,8 +87,10 @@ function createFrom(options: ClientOptions | undefined, isProxied: boolean): Cli
 
 /** Uses the proxy settings of the environment, as the host's `fetch` did. */
 function proxied(options: ClientOptions): ClientOptions {
-  const own = { ...options }
-  return { ...own, pool: { factory: () => new EnvHttpProxyAgent({ allowH2: false }), ...own.pool } }
+  const { tls, socketPath, ...pool } = { ...options.pool }
+  if (pool.factory !== undefined || socketPath !== undefined) return options
+  const secure = (tls === undefined ? {} : { connect: tls, requestTls: tls }) as EnvHttpProxyAgent.Options
+  return { ...options, pool: { ...pool, factory: () => new EnvHttpProxyAgent({ allowH2: false, ...secure }) } }
 }
 
 async function finished({ client, dispatcher, isExternal }: Installed): Promise<void> {

@@ -5,7 +5,7 @@ import type { Perform } from '../upstream/perform.ts'
 import { mergedFields, requestKey } from '../http/request-key.ts'
 import { isSafe } from '../http/methods.ts'
 import type { Reply } from '../outcome/reply.ts'
-import { within, type Request } from '../call/request.ts'
+import { within, withOptions, type Request } from '../call/request.ts'
 import { cloneError } from '../outcome/clone-error.ts'
 import { Trace } from '../outcome/trace.ts'
 import { DURING } from '../outcome/upstream-error.ts'
@@ -42,8 +42,7 @@ export function coalesce(next: Perform): Perform {
       // After all callers have left, another flight may have started with the same key.
       if (flights.get(key) === flight) flights.delete(key)
     })
-    const options = { ...request.options, signal: flight.signal }
-    const sent = next(upstream, { ...request, options })
+    const sent = next(upstream, withOptions(request, { signal: flight.signal }))
     flights.set(key, flight)
     sent.then(reply => { flight.succeed(reply) }, (error: unknown) => { flight.fail(error) })
     return flight.join(caller)

@@ -31,7 +31,7 @@ const finish: Settle = (call, reply, error) => {
     return undefined
   }
   reply.total = now - call.startedAt
-  if (reply.status >= 400 && call.settings.throwing) {
+  if (reply.status >= 400 && call.settings.throwOnStatus) {
     const failure = StatusError.of(call.trace, reply)
     reply.discard()
     endCall(call, now, failure)

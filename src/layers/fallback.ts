@@ -2,7 +2,8 @@ import { Readable } from 'node:stream'
 import type { Env } from '../clock.ts'
 import { OptionError } from '../outcome/errors.ts'
 import { channels } from '../events.ts'
-import { checkFallbackReply, type FallbackReply } from '../options/options.ts'
+import type { FallbackReply } from '../options/fallback-options.ts'
+import { checkFallbackReply } from '../options/schema.ts'
 import type { Perform } from '../upstream/perform.ts'
 import { fallbackMayServe } from '../outcome/stand-in.ts'
 import { copyOfHeaders, Reply, type ReplyHeaders } from '../outcome/reply.ts'
@@ -56,14 +57,16 @@ const inTime = <T>(run: () => Promise<T>, ms: number, signal: AbortSignal | unde
 function replyOf(result: Reply | FallbackReply, streamed: boolean): Reply {
   if (!(result instanceof Reply)) return composed(result, streamed)
   if (result.isStreamed === streamed) return streamed ? result : result.copy()
-  if (!streamed) throw new OptionError('fallback()', 'a streamed reply', 'a buffered reply, as the call is not a stream() call')
+  if (!streamed) {
+    const sentence = '`fallback()` must return a buffered reply, because the call asks for one: it returned a streamed reply'
+    throw new OptionError('fallback()', 'a streamed reply', 'a buffered reply', sentence)
+  }
   return withBody(result.status, copyOfHeaders(result.headers), result.bytes(), true)
 }
 
 function composed(result: FallbackReply, streamed: boolean): Reply {
-  checkFallbackReply(result)
-  const { status = 200, json, body = '' } = { ...result }
-  const headers = lowerCased({ ...result }.headers ?? {}) as ReplyHeaders
+  const { status = 200, json, body = '', headers: fields = {} } = checkFallbackReply(result)
+  const headers = lowerCased(fields) as ReplyHeaders
   if (json === undefined) return withBody(status, headers, Buffer.from(body), streamed)
   return withBody(status, { 'content-type': 'application/json', ...headers }, Buffer.from(stringify(json)), streamed)
 }

@@ -1,18 +1,18 @@
 import { OptionError } from '../outcome/errors.ts'
-import {
-  DEFAULTS, refuse, type ClientOptions, type NamedUpstreamOptions, type Policy, type UpstreamOptions,
-} from './options.ts'
+import type { ClientOptions } from './client-options.ts'
+import { DEFAULTS, type Policy } from './policy.ts'
+import type { NamedUpstreamOptions, UpstreamOptions } from './upstream-options.ts'
 import { compileOrigin, parseOrigin, sourceOf, type OriginMatcher } from '../http/origin.ts'
 import { mergeOptions, resolve } from './resolve.ts'
 
-/** An upstream configured by a name or by its exact origin. */
+/** An upstream that is configured by a name or by its exact origin. */
 export interface Configured {
   readonly name: string
   readonly origins: readonly string[]
   readonly options: UpstreamOptions
 }
 
-/** Which policy applies, and where it comes from. */
+/** A policy, and which options it comes from. */
 export interface PolicySource {
   readonly policy: Policy
   /** `defaults`, or e.g. `upstreams['https://*.search.internal']`. */
@@ -24,20 +24,21 @@ interface Pattern extends OriginMatcher {
   readonly source: string
 }
 
-/** Client options that are about the client and not about its upstreams. */
+/** Options of the client itself; all others are options of its upstreams. */
 const CLIENT_ONLY: ReadonlySet<string> =
   new Set(['name', 'upstreams', 'allow', 'maxUpstreams', 'idleTimeout', 'maxStaleSize', 'env'])
 
 /**
- * The policies of a client: exact origin or name over the most specific pattern over what is set for all. Everything is
- * checked and merged when the client is made, so that nonsense is refused then and not in the first call at night.
+ * The policies of a client. Options of a name or exact origin take precedence over those of the longest pattern, and these over
+ * the options for all upstreams. All of them are merged and checked when the client is made, so a mistake throws there and not in
+ * a call.
  */
 export class PolicyTable {
   readonly configured: readonly Configured[]
   readonly #defaults: UpstreamOptions
   readonly #patterns: readonly Pattern[]
   readonly #allowed: readonly OriginMatcher[] | 'any'
-  /** One resolved policy per pattern, shared by all upstreams that match it. */
+  /** One resolved policy for each pattern, shared by all upstreams that match it. */
   readonly #resolved = new Map<string, PolicySource>()
 
   constructor(options: ClientOptions) {
@@ -58,13 +59,13 @@ export class PolicyTable {
     return this.#allowed === 'any' || this.#allowed.some(matcher => matcher.matches(origin))
   }
 
-  /** The policy of an upstream nobody configured by name or origin: the most specific pattern over the defaults. */
+  /** The policy of an origin that is not configured: the longest pattern that matches it, over the defaults. */
   forOrigin(origin: string): PolicySource {
     return this.#resolve(this.#patternOf(origin))
   }
 
   /**
-   * The policy of a configured upstream: its own options over the most specific pattern that its (first) origin matches, over the
+   * The policy of a configured upstream: its own options, over the longest pattern that matches its first origin, over the
    * defaults.
    * @throws OptionError
    */
@@ -72,7 +73,7 @@ export class PolicyTable {
     const { url: _, ...own } = options as NamedUpstreamOptions
     const pattern = this.#patternOf(origin)
     const layers = pattern === undefined ? [this.#defaults, own] : [this.#defaults, pattern.options, own]
-    // Those that say no more than their address share one policy, which is a sixth of what an idle upstream takes.
+    // Upstreams without options of their own share one policy: it takes a sixth of the memory of an idle upstream.
     const policy = Object.keys(own).length === 0 ? this.#resolve(pattern).policy : resolve(layers, source)
     return { policy, source: pattern === undefined ? source : `${source} over ${pattern.source}` }
   }
@@ -105,20 +106,31 @@ const hasUrl = (options: UpstreamOptions): options is NamedUpstreamOptions =>
 
 function configuredOf(key: string, options: UpstreamOptions): Configured {
   const where = sourceOf(key)
+  const isOrigin = key.includes('://')
   if (!hasUrl(options)) {
-    if (!key.includes('://')) refuse(`${where}.url`, undefined, 'its origin, unless the key is an origin or a pattern')
+    if (!isOrigin) refuseMissingUrl(where)
     return { name: parseOrigin(key, where), origins: [parseOrigin(key, where)], options }
   }
-  if (key.includes('://')) refuse(`${where}.url`, options.url, 'none, as the key is an origin')
+  if (isOrigin) refuseUrl(where, 'an origin')
   const urls = typeof options.url === 'string' ? [options.url] : options.url
-  if (urls.length === 0) refuse(`${where}.url`, urls, 'at least one origin')
+  if (urls.length === 0) throw new OptionError(`${where}.url`, 'an empty array', 'an origin or a non-empty array of origins')
   const origins = urls.map((url, index) => parseOrigin(url, urls.length > 1 ? `${where}.url[${index}]` : `${where}.url`))
   return { name: key, origins, options }
 }
 
 function patternOf(key: string, options: UpstreamOptions): Pattern {
-  if (hasUrl(options)) refuse(`${sourceOf(key)}.url`, options.url, 'none, as the key is a pattern')
+  if (hasUrl(options)) refuseUrl(sourceOf(key), 'a pattern')
   return { ...compileOrigin(key, sourceOf(key)), options, source: sourceOf(key) }
+}
+
+function refuseMissingUrl(where: string): never {
+  const sentence = `\`${where}.url\` is missing: it is required unless the key is an origin or a pattern`
+  throw new OptionError(`${where}.url`, 'undefined', 'an origin', sentence)
+}
+
+function refuseUrl(where: string, key: string): never {
+  const sentence = `\`${where}.url\` must be omitted, because the key is ${key}`
+  throw new OptionError(`${where}.url`, 'a url', 'none', sentence)
 }
 
 function refuseTwice(configured: readonly Configured[]): void {
@@ -127,7 +139,8 @@ function refuseTwice(configured: readonly Configured[]): void {
     for (const origin of origins) {
       const other = seen.get(origin)
       if (other !== undefined) {
-        throw new OptionError(sourceOf(name), `${origin}, which ${sourceOf(other)} has too`, 'an origin of its own')
+        const sentence = `\`${sourceOf(name)}\` and \`${sourceOf(other)}\` have the same origin, ${origin}`
+        throw new OptionError(sourceOf(name), origin, 'an origin of its own', sentence)
       }
       seen.set(origin, name)
     }

@@ -1,17 +1,22 @@
-/** An invalid option or argument. The error names the option, the value given and what was expected. */
+/** An option or argument that cannot be used: says which, what was expected and what was given. */
 export class OptionError extends TypeError {
   /** Stable. */
   readonly code = 'ERR_OPTION'
   /** The path of the option, e.g. `upstreams.payments.breaker.failureRate`. */
   readonly option: string
-  /** What was expected. */
+  /** What would have been right, e.g. `a positive integer`. */
   readonly expected: string
-  /** A description of the value given; nothing that may be secret is shown. */
+  /** What was given instead, described: nothing that may be secret is shown. */
   readonly given: string
 
-  /** @param message - a sentence of its own, where "expected …, got …" would not read well. */
-  constructor(option: string, given: string, expected: string, message?: string) {
-    super(message ?? `${option}: expected ${expected}, got ${given}`)
+  /**
+   * @param option - where, e.g. `retry.limit`
+   * @param given - what was there, described; never a header value, a body or a URL's credentials
+   * @param expected - what would have been right, as it reads after "must be"
+   * @param message - the whole sentence, where "`option` must be expected, got given" does not say it well
+   */
+  constructor(option: string, given: string, expected: string, message = `\`${option}\` must be ${expected}, got ${given}`) {
+    super(message)
     this.option = option
     this.expected = expected
     this.given = given

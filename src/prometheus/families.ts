@@ -25,8 +25,8 @@ export class Families {
     this.#names = ALL.map(instrument => prometheusName(instrument).replace(PREFIX, prefix))
     const taken = this.#names.find(name => registry.getSingleMetric(name) !== undefined)
     if (taken !== undefined) {
-      throw new OptionError('prefix', `'${prefix}'`, 'an unused prefix',
-        `prefix '${prefix}' is already in use: the registry has a metric ${taken}`)
+      const sentence = `prefix '${prefix}' cannot be used: the registry already has a metric ${taken}`
+      throw new OptionError('prefix', `'${prefix}'`, 'a prefix that no metric of the registry has', sentence)
     }
     ALL.forEach((instrument, index) => { this.#make(instrument, this.#names[index] as string) })
   }
@@ -41,8 +41,8 @@ export class Families {
   /** Adds a client with its gauges. @throws OptionError when a client of this name has joined already. */
   join(client: string, source: () => Reading[]): void {
     if (this.#sources.has(client)) {
-      throw new OptionError('client', `a second one named '${client}'`, 'a client with a unique name',
-        `a client named '${client}' reports to this registry already: set the option name`)
+      const sentence = `the registry already has a client named '${client}': give each client a \`name\` of its own`
+      throw new OptionError('client', `'${client}'`, 'a client whose name no other in the registry has', sentence)
     }
     this.#sources.set(client, source)
   }
@@ -99,7 +99,8 @@ export function familiesOf(registry: AnyRegistry, buckets: readonly number[], pr
   const found = byPrefix.get(prefix)
   if (found?.registered === true) {
     if (String(found.buckets) === String(buckets)) return found
-    throw new OptionError('buckets', `[${buckets.join(', ')}]`, `those already in the registry: [${found.buckets.join(', ')}]`)
+    const [given, expected] = [buckets, found.buckets].map(bounds => `[${bounds.join(', ')}]`) as [string, string]
+    throw new OptionError('buckets', given, expected, `\`buckets\` must be ${expected}, like those already in the registry, got ${given}`)
   }
   const created = new Families(registry, prefix, buckets)
   byPrefix.set(prefix, created)

@@ -5,7 +5,7 @@
  */
 import { register as globalRegistry, type OpenMetricsContentType, type Registry } from 'prom-client'
 import type { Client } from '../client/client.ts'
-import { refuse } from '../options/options.ts'
+import { refuse } from '../options/refuse.ts'
 import { observe } from '../telemetry/observe.ts'
 import { telemetryPolicy, type TelemetryOptions } from '../telemetry/options.ts'
 import { readings } from '../telemetry/readings.ts'
@@ -51,10 +51,10 @@ const isRegistry = (value: unknown): boolean =>
 export function prometheusMetrics(client: Client, options: PrometheusOptions = {}): PrometheusMetrics {
   const { register = globalRegistry, prefix, maxUpstreams, buckets, methods } = telemetryPolicy(options, {
     register: (value, where) => {
-      if (!isRegistry(value)) refuse(where, value, 'a registry of prom-client')
+      if (!isRegistry(value)) refuse(where, value, 'a prom-client registry')
     },
     prefix: (value, where) => {
-      if (typeof value !== 'string' || !/^[a-zA-Z_:][\w:]*$/.test(value)) refuse(where, value, 'the beginning of a metric name')
+      if (typeof value !== 'string' || !/^[a-zA-Z_:][\w:]*$/.test(value)) refuse(where, value, 'the beginning of a metric name (letters, digits, _ and :)')
     },
   })
   const names = new UpstreamNames(client, maxUpstreams, true)

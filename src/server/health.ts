@@ -1,7 +1,7 @@
 import type { Client } from '../client/client.ts'
 import { systemEnv } from '../clock.ts'
 import { OptionError } from '../outcome/errors.ts'
-import { describe, kindOf } from '../options/options.ts'
+import { describeValue, kindOf } from '../options/refuse.ts'
 import { isDraining } from './draining.ts'
 import { healthSettings, type HealthOptions } from './options.ts'
 import { Outage } from './outage.ts'
@@ -53,7 +53,7 @@ const LIVE: HealthReport = { status: 'pass' }
  */
 export function createHealth(client: Client, options: HealthOptions = {}): Health {
   if (typeof (client as Partial<Client> | undefined)?.snapshot !== 'function') {
-    throw new OptionError('client', kindOf(client), 'a client made by createClient()')
+    throw new OptionError('client', kindOf(client), 'a breakwater client')
   }
   const settings = healthSettings(options)
   const { clock, random } = { ...options }.env ?? systemEnv
@@ -114,6 +114,7 @@ function configuredName(client: Client, name: string, where: string): string {
   try {
     return client.upstream(name).snapshot().name
   } catch (error) {
-    throw error instanceof OptionError ? new OptionError(where, describe(name), error.expected) : error
+    if (!(error instanceof OptionError)) throw error
+    throw new OptionError(where, describeValue(name), error.expected, `\`${where}\`: ${error.message}`)
   }
 }

@@ -1,7 +1,8 @@
 /** The options of `breakwater/server`: what they do, their defaults and their checks. Durations are in ms. */
 import { constants } from 'node:os'
 import type { Env } from '../clock.ts'
-import { boolean, callable, checkShape, env, finiteMs, list, msOrZero, positive, rate, refuse, text } from '../options/options.ts'
+import { boolean, callable, checkShape, env, finiteMs, list, msOrZero, positive, rate, text } from '../options/checks.ts'
+import { refuse } from '../options/refuse.ts'
 import type { ShutdownEvent } from './steps.ts'
 
 /** Options of `createHealth()`. */
@@ -88,7 +89,7 @@ export const SHUTDOWN: ShutdownSettings = { signals: ['SIGTERM', 'SIGINT'], grac
 
 const path = (value: unknown, where: string): void => {
   const isPath = typeof value === 'string' && /^\/[^?#]*$/.test(value)
-  if (!isPath) refuse(where, value, "a path that begins with '/', without a query")
+  if (!isPath) refuse(where, value, "a path that begins with '/' and has no query")
 }
 const signal = (value: unknown, where: string): void => {
   const isKnown = typeof value === 'string' && Object.hasOwn(constants.signals, value)
@@ -115,7 +116,7 @@ export function shutdownSettings(options: ShutdownOptions): ShutdownSettings {
   })
   const settings = completed(SHUTDOWN, options)
   if (options.grace === undefined) return { ...settings, grace: Math.min(settings.grace, settings.timeout / 3) }
-  if (settings.grace >= settings.timeout) refuse('grace', settings.grace, `less than timeout (${settings.timeout})`)
+  if (settings.grace >= settings.timeout) refuse('grace', settings.grace, `less than timeout (${settings.timeout} ms)`)
   return settings
 }
 

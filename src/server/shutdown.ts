@@ -3,7 +3,7 @@ import https from 'node:https'
 import { constants } from 'node:os'
 import { systemEnv } from '../clock.ts'
 import { OptionError } from '../outcome/errors.ts'
-import { kindOf } from '../options/options.ts'
+import { kindOf } from '../options/refuse.ts'
 import { Connections, type HttpServer } from './connections.ts'
 import { shutdownSettings, type ShutdownOptions } from './options.ts'
 import { isClosable, Run, type Closable } from './run.ts'
@@ -40,12 +40,12 @@ export function gracefulShutdown(
 ): Shutdown {
   const settings = shutdownSettings(options)
   const servers = [server].flat()
-  for (const one of servers) {
-    if (!isServer(one)) throw new OptionError('server', kindOf(one), 'a server of node:http or node:https')
+  for (const given of servers) {
+    if (!isServer(given)) throw new OptionError('server', kindOf(given), 'a node:http or node:https server')
   }
   const clients = [client].flat()
-  for (const one of clients) {
-    if (!isClosable(one)) throw new OptionError('client', kindOf(one), 'a client, or an object with close() and destroy()')
+  for (const given of clients) {
+    if (!isClosable(given)) throw new OptionError('client', kindOf(given), 'a client, or an object with close() and destroy()')
   }
   const own = { ...options }
   const { clock } = own.env ?? systemEnv

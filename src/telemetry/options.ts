@@ -1,4 +1,6 @@
-import { checkShape, list, number, positive, refuse, token, type Shape } from '../options/options.ts'
+import { OptionError } from '../outcome/errors.ts'
+import { checkShape, isRecord, list, methodName, number, positive, type Shape } from '../options/checks.ts'
+import { refuse } from '../options/refuse.ts'
 
 /** The options common to all metrics exporters. */
 export interface TelemetryOptions {
@@ -26,21 +28,22 @@ const DEFAULTS: TelemetryPolicy = {
 }
 
 const TELEMETRY: Shape = {
-  maxUpstreams: positive, methods: list(token),
+  maxUpstreams: positive, methods: list(methodName),
   buckets: (value, where) => {
-    list(number(Number.MIN_VALUE, Number.MAX_VALUE, 'a number of seconds above 0'))(value, where)
+    list(number(Number.MIN_VALUE, Number.MAX_VALUE, 'a number of seconds greater than 0'))(value, where)
     const bounds = value as readonly number[]
-    if (bounds.length === 0) refuse(`${where}.length`, 0, 'at least one bucket')
+    if (bounds.length === 0) throw new OptionError(where, 'an empty array', 'a non-empty array')
     bounds.forEach((bound, index) => {
       const before = bounds[index - 1]
-      if (before !== undefined && bound <= before) refuse(`${where}[${index}]`, bound, `more than the previous bound ${before}`)
+      if (before !== undefined && bound <= before) refuse(`${where}[${index}]`, bound, `greater than the bound before it (${before})`)
     })
   },
 }
 
 /** Checks and completes options; `more` has the checks for an exporter's own options. @throws OptionError */
 export function telemetryPolicy<O extends TelemetryOptions>(options: O, more: Shape): O & TelemetryPolicy {
-  if (typeof options !== 'object' || (options as unknown) === null) refuse('options', options, 'an object')
+  const asked: unknown = options
+  if (!isRecord(asked)) refuse('options', asked, 'a plain object')
   // Own properties only: inherited ones are not read.
   const own = { ...options }
   checkShape(own, { ...TELEMETRY, ...more }, '')

@@ -1,4 +1,4 @@
-import { refuse as refused } from '../options/options.ts'
+import { refuse as refused } from '../options/refuse.ts'
 import type { ReplyHeaders } from '../outcome/reply.ts'
 import type { Attempt } from './attempt.ts'
 import { connectionRefused, connectionReset, connectTimedOut, nameNotFound, otherSideClosed, parserError } from './faults.ts'
@@ -34,10 +34,10 @@ const BODILESS: readonly number[] = [204, 205, 304]
 
 const whole = (where: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): void => {
   const fits = Number.isInteger(value) && value >= min && value <= max
-  if (!fits) refused(where, value, `a whole number from ${min} to ${max}`)
+  if (!fits) refused(where, value, `an integer from ${min} to ${max}`)
 }
 const duration = (where: string, value: number): void => {
-  if (!(value >= 0 && value < Infinity)) refused(where, value, 'a number of ms, 0 or more')
+  if (!(value >= 0 && value < Infinity)) refused(where, value, 'a non-negative number of ms')
 }
 
 /** Replies with a status, header fields and a body of known length. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
-import { refuse, type DispatcherLike } from '../options/options.ts'
+import type { DispatcherLike } from '../options/pool-options.ts'
+import { refuse } from '../options/refuse.ts'
 import { Received, type Attempt, type Dispatched } from './attempt.ts'
 import { clientClosed, clientDestroyed } from './faults.ts'
 import { status, type Script } from './scripts.ts'
@@ -96,7 +97,7 @@ export class ScriptedUpstream {
 }
 
 const checkScript = (script: unknown): void => {
-  if (typeof script !== 'function') refuse('script', script, 'a function, such as the result of status(502)')
+  if (typeof script !== 'function') refuse('script', script, 'a function, such as the one that status(502) returns')
 }
 
 const failing = (error: Error): Script => async (_, wire) => { await wire.fail(error) }

@@ -1,10 +1,13 @@
 import type { Env } from '../clock.ts'
-import { refuse, type ClientOptions } from '../options/options.ts'
+import type { ClientOptions } from '../options/client-options.ts'
+import { refuse } from '../options/refuse.ts'
 import { manualClock, type ManualClock } from './manual-clock.ts'
 import { seededRandom } from './random.ts'
 import { unknownHost } from './scripts.ts'
 import { ScriptedUpstream } from './upstream.ts'
 
+/** Options of connections, of which there are none: laid over a pool's own, which would be refused beside the factory. */
+const UNUSED: object = { tls: undefined, socketPath: undefined }
 /** The maximum duration of `world.until()`, in ms on the world's clock. */
 const MAX_DURATION = 3_600_000
 
@@ -34,7 +37,7 @@ export class World {
     this.env = { clock: this.clock, random: seededRandom(seed) }
     this.options = {
       env: this.env,
-      pool: { factory: origin => (this.#upstreams.get(origin) ?? this.#unknown(origin)).dispatcher() },
+      pool: { ...UNUSED, factory: origin => (this.#upstreams.get(origin) ?? this.#unknown(origin)).dispatcher() },
     }
   }
 
@@ -105,4 +108,4 @@ const httpOrigin = (url: string): string => {
  * equal(payments.attempts[0]?.outcome, 'aborted')
  */
 export const testWorld = ({ seed = 1 }: { readonly seed?: number } = {}): World =>
-  new World(Number.isInteger(seed) ? seed : refuse('seed', seed, 'a whole number'))
+  new World(Number.isInteger(seed) ? seed : refuse('seed', seed, 'an integer'))

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import type { DispatcherLike } from '../options/options.ts'
+import type { DispatcherLike } from '../options/pool-options.ts'
 
 /** The events that undici's dispatchers emit about their connections. */
 export const CONNECTION_EVENTS = ['connect', 'disconnect', 'connectionError', 'drain'] as const

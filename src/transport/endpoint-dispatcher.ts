@@ -2,7 +2,7 @@ import { buildConnector, Pool as UndiciPool, type Dispatcher } from './undici.ts
 import type { Clock, Env } from '../clock.ts'
 import type { Call } from '../call/call.ts'
 import { isOneShot, type Body } from '../http/body.ts'
-import type { PoolPolicy } from '../options/options.ts'
+import type { PoolPolicy } from '../options/policy.ts'
 import type { HeaderFields } from '../http/headers.ts'
 import { TrackedConnector, lookup } from './connector.ts'
 import type { Exchange, Transport } from './exchange.ts'

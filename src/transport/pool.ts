@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
 import type { Env } from '../clock.ts'
-import type { PoolPolicy } from '../options/options.ts'
+import type { PoolPolicy } from '../options/policy.ts'
 import type { HeaderFields } from '../http/headers.ts'
 import type { Reply } from '../outcome/reply.ts'
 import { rejected } from '../call/completion.ts'

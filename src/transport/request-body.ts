@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Call } from '../call/call.ts'
+import { bodyMadeBy } from '../call/request.ts'
 import type { Body, SolidBody, StreamBody } from '../http/body.ts'
 import { OptionError } from '../outcome/errors.ts'
 
@@ -8,7 +9,7 @@ import { OptionError } from '../outcome/errors.ts'
  * upstream: it goes to `failed` before it reaches undici.
  */
 export function sendable(body: Body, call: Call, failed: (error: unknown) => void): SolidBody | StreamBody | null {
-  const source = typeof body === 'function' ? body() : body
+  const source = typeof body === 'function' ? bodyMadeBy(body) : body
   if (typeof source === 'string' || source instanceof Uint8Array) return source
   if (source instanceof Readable && source.destroyed && !source.readableEnded) {
     throw source.errored ?? new OptionError('body', 'a destroyed stream', 'a stream that can be read')

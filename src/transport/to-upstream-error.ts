@@ -93,7 +93,9 @@ export function toUpstreamError(thrown: unknown, call: Call, progress: Progress)
     return ended
   }
   // The message names the invalid part ('invalid request path'), not its value.
-  if (UNSENDABLE.has(code) || progress.refused) return new OptionError('request', error.message, 'a request that can be sent')
+  if (UNSENDABLE.has(code) || progress.refused) {
+    return new OptionError('request', error.message, 'a request that can be sent', `the request cannot be sent: ${error.message}`)
+  }
   // A server that has begun its answer has processed the request, whatever it says later.
   const refusal = progress.answered ? undefined : unprocessed(error, code)
   if (refusal !== undefined) return new ConnectionError(trace, refusal.reason, { sent: 'never', blame: refusal.blame, cause })

@@ -1,7 +1,13 @@
 import { LRUCache } from 'lru-cache'
 import type { Env, Timer } from '../clock.ts'
-import { bare } from '../options/bare.ts'
+import { ownCopy } from '../options/own.ts'
 import type { Upstream } from './upstream.ts'
+
+/**
+ * What lru-cache reads of the options of a `get`, which it also writes to. Left out, it would read them off `Object.prototype`,
+ * which other code may have changed. Written out, as every call needs it.
+ */
+const getOptions = (): object => ({ allowStale: false, updateAgeOnGet: false, noDeleteOnStaleGet: false, status: undefined })
 
 /**
  * The bounded set of upstreams that are not configured by name or origin. Each is created by its first call and removed when it
@@ -26,7 +32,7 @@ export class DynamicUpstreams {
     this.#max = max
     this.#idleTimeout = idleTimeout
     this.#env = env
-    this.#cache = new LRUCache<string, Upstream>(bare({ max }))
+    this.#cache = new LRUCache<string, Upstream>(ownCopy({ max }))
   }
 
   get size(): number {
@@ -34,7 +40,7 @@ export class DynamicUpstreams {
   }
 
   get(origin: string): Upstream | undefined {
-    return this.#cache.get(origin, bare())
+    return this.#cache.get(origin, getOptions())
   }
 
   /** All of them; this does not count as use. */
@@ -46,7 +52,7 @@ export class DynamicUpstreams {
   add(origin: string, create: () => Upstream): Upstream | undefined {
     if (this.#cache.size >= this.#max && !this.#makeRoom()) return undefined
     const upstream = create()
-    this.#cache.set(origin, upstream, bare())
+    this.#cache.set(origin, upstream, ownCopy({}))
     this.#sweepLater()
     return upstream
   }
@@ -74,7 +80,7 @@ export class DynamicUpstreams {
       }
       this.#remove(origin, upstream)
       // Marked as used, so that the next eviction does not check them again.
-      for (const pinned of skipped) this.#cache.get(pinned, bare())
+      for (const pinned of skipped) this.#cache.get(pinned, getOptions())
       return true
     }
     return false

@@ -1,5 +1,5 @@
 import type { PolicySource } from '../options/policy-table.ts'
-import type { Policy } from '../options/options.ts'
+import type { Policy } from '../options/policy.ts'
 import type { UpstreamSnapshot } from './snapshot.ts'
 
 /** What would happen to a call to a URL, and why. */

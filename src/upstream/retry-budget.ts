@@ -1,4 +1,4 @@
-import type { BudgetPolicy } from '../options/options.ts'
+import type { BudgetPolicy } from '../options/policy.ts'
 
 /**
  * A token bucket that bounds retries, so that they cannot multiply the load on a failing upstream (as in the AWS SDKs). It starts

@@ -2,7 +2,12 @@ import type { Env } from '../clock.ts'
 import { DrainingError, LimitExceededError, OptionError } from '../outcome/errors.ts'
 import { publishRefused } from '../events.ts'
 import { explanation, type Explanation } from './explain.ts'
-import { checkUpstream, DEFAULTS, describe, type ClientOptions, type Policy, type UpstreamOptions } from '../options/options.ts'
+import type { ClientOptions } from '../options/client-options.ts'
+import { DEFAULTS, type Policy } from '../options/policy.ts'
+import { listed, suggest } from '../options/nearest.ts'
+import { describeValue, isShowable, refuse } from '../options/refuse.ts'
+import { checkUpstream } from '../options/schema.ts'
+import type { UpstreamOptions } from '../options/upstream-options.ts'
 import { sourceOf } from '../http/origin.ts'
 import { PolicyTable, type PolicySource } from '../options/policy-table.ts'
 import { mergeOptions } from '../options/resolve.ts'
@@ -56,7 +61,7 @@ export class Upstreams {
    * when there are too many upstreams.
    */
   at(origin: string, method: string, target: string): Upstream {
-    if (!this.#table.allows(origin)) throw new OptionError('url', origin, 'an origin that the option allow permits')
+    if (!this.#table.allows(origin)) refuseOrigin(origin)
     const found = this.known(origin)
     if (found !== undefined) return found
     const created = this.#dynamic.add(origin, () => {
@@ -87,9 +92,10 @@ export class Upstreams {
     const where = sourceOf(entry.upstream.name)
     checkUpstream(options, where)
     for (const fixed of ['pool', 'url'] as const) {
-      if (!Object.hasOwn(options, fixed)) continue
-      const message = `${where}.${fixed} cannot be changed at runtime; set it when the client is created`
-      throw new OptionError(`${where}.${fixed}`, 'a change at runtime', 'a value set when the client is created', message)
+      if (Object.hasOwn(options, fixed)) {
+        const option = `${where}.${fixed}`
+        throw new OptionError(option, 'a change at runtime', 'set when the client is made', `\`${option}\` cannot be changed at runtime`)
+      }
     }
     const merged = mergeOptions(entry.options, options)
     const source = this.#table.forConfigured(merged, where, entry.upstream.endpoints.all[0]?.origin ?? '')
@@ -170,9 +176,19 @@ export class Upstreams {
     // An upstream configured by its origin is known by the origin as the URL standard serialises it.
     const entry = this.#byName.get(name) ?? this.#byName.get(URL.canParse(name) ? new URL(name).origin : '')
     if (entry !== undefined) return entry
-    const known = [...this.#byName.keys()].join(', ')
-    const given = describe(name)
-    const message = `unknown upstream ${given}: ${known === '' ? 'none is configured' : `expected one of ${known}`}`
-    throw new OptionError('upstream', given, known === '' ? 'a configured upstream' : `one of ${known}`, message)
+    refuseUnknown(name, [...this.#byName.keys()])
   }
+}
+
+function refuseOrigin(origin: string): never {
+  const sentence = `origin ${origin} may not be called: the \`allow\` option does not permit it`
+  throw new OptionError('url', origin, 'an origin that the `allow` option permits', sentence)
+}
+
+function refuseUnknown(name: unknown, known: readonly string[]): never {
+  if (typeof name !== 'string') refuse('upstream', name, 'the name or origin of an upstream')
+  const given = describeValue(name)
+  const hint = known.length === 0 ? 'none is configured' : suggest(name, known, meant => `'${meant}'`)
+  const sentence = `unknown upstream ${isShowable(name) ? given : `(${given})`}: ${hint}`
+  throw new OptionError('upstream', given, known.length === 0 ? 'a configured upstream' : listed(known), sentence)
 }

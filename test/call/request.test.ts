@@ -4,7 +4,8 @@ import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { OptionError, type CallOptions } from '../../src/index.ts'
-import { requestOf as makeRequest, withQuery, type Request } from '../../src/call/request.ts'
+import { requestOf as makeRequest, within, withOptions, withQuery, type Request } from '../../src/call/request.ts'
+import { polluted } from '../support/polluted.ts'
 
 const TARGET = { origin: 'http://a.test', target: '/' }
 const requestOf = (method: string, options: CallOptions | undefined): Request => makeRequest(method, TARGET, options, false)
@@ -37,43 +38,49 @@ describe('the method', () => {
 describe('options of one call refuse what they cannot be', () => {
   const controller = new AbortController()
   for (const [options, message] of [
-    [{ timeout: 7 }, 'timeout: expected one of query, headers, json, body, signal, deadline, attemptTimeout, throwOnStatus, '
-      + 'maxBodySize, idempotencyKey, decode, redirects, hedge, priority, coalesce, stale, fallback, retry, '
-      + 'got an unknown option'],
-    [JSON.parse('{"__proto__":{"deadline":7}}'), /^__proto__: .* got an unknown option$/],
-    [{ deadline: 0 }, 'deadline: expected a number of ms from 1 to 2147483647, got 0'],
-    [{ attemptTimeout: '1s' }, "attemptTimeout: expected a number of ms from 1 to 2147483647, got '1s'"],
-    [{ maxBodySize: -1 }, 'maxBodySize: expected a whole number, 0 or more, got -1'],
-    [{ redirects: 21 }, 'redirects: expected a whole number from 0 to 20, got 21'],
-    [{ throwOnStatus: 'no' }, "throwOnStatus: expected true or false, got 'no'"],
-    [{ signal: controller }, 'signal: expected an AbortSignal, got an object'],
-    [{ coalesce: true }, 'coalesce: expected false, got true'],
-    [{ stale: {} }, 'stale: expected false, got an object'],
-    [{ fallback: true }, 'fallback: expected a function or false, got true'],
-    [{ retry: true }, 'retry: expected an object, got true'],
-    [{ retry: { limit: 101 } }, 'retry.limit: expected a whole number from 0 to 100, got 101'],
-    [{ retry: { backoff: 5 } }, 'retry.backoff: expected one of limit, methods, statuses, got an unknown option'],
-    [{ idempotencyKey: '' }, "idempotencyKey: expected a string that is not empty, got ''"],
-    [{ idempotencyKey: 7 }, 'idempotencyKey: expected a string, got a number'],
-    [{ idempotencyKey: 'a\r\nx: y' }, 'idempotencyKey: expected a valid header value, got control characters'],
-    [{ query: 7 }, 'query: expected an object, URLSearchParams or a string, got a number'],
-    [{ headers: 'a: b' }, 'headers: expected an object of header fields, got a string'],
-    [{ headers: null }, 'headers: expected an object of header fields, got null'],
-    [{ headers: { a: 7 } }, 'headers.a: expected a string, got a number'],
-    [{ headers: { a: 'b\nc: d' } }, 'headers.a: expected a valid header value, got control characters'],
-    [{ headers: ['a', 'b'] }, 'headers: expected pairs of a name and a value, got a string'],
-    [{ headers: [['a', 'b', 'c']] }, 'headers: expected pairs of a name and a value, got an array'],
-    [{ headers: [['a b', 'c']] }, /^headers: expected header names/],
-    [{ body: { a: 1 } }, /^body: expected a string, bytes, .* for objects use json, got an object$/],
-    [{ body: 7 }, /^body: .* got a number$/],
-    [{ body: new ArrayBuffer(1) }, /^body: .* got an object$/],
-    [{ body: new FormData() }, /^body: .* got an object$/],
-    [{ body: null }, /^body: .* got null$/],
-    [{ json: {}, body: 'x' }, 'body: expected none beside json, got a string'],
-    [{ json: () => 1 }, 'json: expected a value that JSON can hold, got a function'],
-    [{ json: 7n }, 'json: expected a value that JSON can hold, got TypeError'],
-    [null, 'options: expected an object, got null'],
-    ['x', "options: expected an object, got 'x'"],
+    [{ timeout: 7 }, 'unknown option `timeout`: expected one of query, headers, json, body, signal, idempotencyKey, decode, '
+      + 'deadline, attemptTimeout, throwOnStatus, maxBodySize, redirects, priority, fallback, retry, hedge, coalesce, stale'],
+    [{ deadlin: 7 }, 'unknown option `deadlin`: did you mean `deadline`?'],
+    [JSON.parse('{"__proto__":{"deadline":7}}'), /^unknown option `__proto__`: expected one of /],
+    [{ deadline: 0 }, '`deadline` must be a number of ms from 1 to 2147483647, got 0'],
+    [{ attemptTimeout: '1s' }, "`attemptTimeout` must be a number of ms from 1 to 2147483647, got '1s'"],
+    [{ maxBodySize: -1 }, '`maxBodySize` must be a non-negative integer, got -1'],
+    [{ redirects: 21 }, '`redirects` must be an integer from 0 to 20, got 21'],
+    [{ throwOnStatus: 'no' }, "`throwOnStatus` must be true or false, got 'no'"],
+    [{ signal: controller }, '`signal` must be an AbortSignal, got an AbortController'],
+    [{ coalesce: true }, '`coalesce` must be false (a call can only switch it off), got true'],
+    [{ stale: {} }, '`stale` must be false (a call can only switch it off), got an object'],
+    [{ fallback: true }, '`fallback` must be a function or false, got true'],
+    [{ retry: true }, '`retry` must be a plain object or false, got true'],
+    [{ retry: { limit: 101 } }, '`retry.limit` must be an integer from 0 to 100, got 101'],
+    [{ retry: { backoff: 5 } }, 'unknown option `retry.backoff`: expected one of limit, methods, statuses'],
+    [{ retry: { limits: 5 } }, 'unknown option `retry.limits`: did you mean `retry.limit`?'],
+    [{ idempotencyKey: '' }, "`idempotencyKey` must be a non-empty string, got ''"],
+    [{ idempotencyKey: 7 }, '`idempotencyKey` must be a string, got a number'],
+    [{ idempotencyKey: 'a\r\nx: y' }, '`idempotencyKey` contains control characters, which are not allowed in a header field'],
+    [{ query: 7 }, '`query` must be a plain object, a URLSearchParams object or a string, got a number'],
+    [{ query: new Map([['a', 'b']]) }, '`query` must be a plain object, a URLSearchParams object or a string, got a Map'],
+    [{ headers: 'a: b' }, '`headers` must be a plain object of header fields, got a string'],
+    [{ headers: null }, '`headers` must be a plain object of header fields, got null'],
+    [{ headers: { a: 7 } }, '`headers.a` must be a string, got a number'],
+    [{ headers: { a: 'b\nc: d' } }, '`headers.a` contains control characters, which are not allowed in a header field'],
+    [{ headers: { a: '\u0159' } }, /^`headers\.a` contains characters that a header field cannot carry/],
+    [{ headers: ['a', 'b'] }, '`headers[0]` must be a pair of a name and a value, got a string'],
+    [{ headers: [['a', 'b'], ['a', 'b', 'c']] }, '`headers[1]` must be a pair of a name and a value, got an array'],
+    [{ headers: [[7, 'b']] }, '`headers[0][0]` must be a header name, got a number'],
+    [{ headers: [['a b', 'c']] }, /^`headers` contains an invalid header name: a name is a token/],
+    [{ body: { a: 1 } }, '`body` must be a string, bytes, a stream or an async iterable, or a function that returns one '
+      + '(send objects as `json`), got an object'],
+    [{ body: 7 }, /^`body` must be .* got a number$/],
+    [{ body: new ArrayBuffer(1) }, /^`body` must be .* got an ArrayBuffer$/],
+    [{ body: new FormData() }, /^`body` must be .* got a FormData$/],
+    [{ body: null }, /^`body` must be .* got null$/],
+    [{ json: {}, body: 'x' }, '`body` and `json` are mutually exclusive'],
+    [{ json: () => 1 }, '`json` must be a value that JSON can represent, got a function'],
+    [{ json: 7n }, '`json` cannot be serialized as JSON: TypeError'],
+    [null, '`options` must be a plain object, got null'],
+    ['x', "`options` must be a plain object, got 'x'"],
+    [new Headers({ a: 'b' }), '`options` must be a plain object, got a Headers object'],
   ] as const) {
     test(inspect(options, { breakLength: Infinity }).slice(0, 60), () => {
       const error = refusal(options)
@@ -93,10 +100,24 @@ describe('options of one call refuse what they cannot be', () => {
     }
   })
 
+  test('are not read off Object.prototype, where other code has put them', () => {
+    const inherited = { deadline: 'x', json: {}, body: 'b', headers: { a: '7' }, query: 'q', idempotencyKey: 'k', redirects: 3 }
+    for (const options of [undefined, {}, { priority: 'critical' }] as const) {
+      polluted(inherited, () => {
+        const request = requestOf('POST', options)
+        deepEqual([request.target, request.headers, request.body], ['/', undefined, undefined])
+        for (const changed of [request, within(request, 5), withOptions(request, { decode: false })]) {
+          deepEqual([changed.options.redirects, changed.options.idempotencyKey], [undefined, undefined])
+        }
+      })
+    }
+  })
+
   test('read own properties alone, and change nothing', () => {
     const inherited = Object.create({ deadline: 'x', json: {}, body: 'b', headers: { a: 7 }, query: 'q' }) as CallOptions
-    const request = { ...TARGET, method: 'POST', streamed: false, headers: undefined, body: undefined, options: {} }
-    deepEqual(requestOf('POST', inherited), request)
+    const { options, ...request } = requestOf('POST', inherited)
+    deepEqual(request, { ...TARGET, method: 'POST', streamed: false, headers: undefined, body: undefined })
+    deepEqual({ ...options }, {})
     const bare = Object.assign(Object.create(null) as object, { deadline: 7 })
     equal(requestOf('POST', bare).options.deadline, 7)
     const given = Object.freeze({ headers: Object.freeze({ A: '1' }), json: Object.freeze({ a: 1 }), idempotencyKey: 'k' })
@@ -150,7 +171,7 @@ describe('the query', () => {
   test('refuses a value that is none, by the name it has', () => {
     for (const [value, kind] of [[{}, 'an object'], [null, 'null'], [[[]], 'an array'], [7n, 'a bigint']] as const) {
       throws(() => withQuery('/', { a: value } as never), (error: unknown) => error instanceof OptionError
-        && error.message === `query.a: expected a string, number, boolean or an array of them, got ${kind}`)
+        && error.message === `\`query.a\` must be a string, a number, a boolean or an array of them, got ${kind}`)
     }
   })
 

@@ -2,8 +2,10 @@ import { deepEqual, equal, notEqual, throws } from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { OptionError } from '../../src/outcome/errors.ts'
 import { settingsFor } from '../../src/call/settings.ts'
-import { requestOf, type CallOptions } from '../../src/call/request.ts'
+import { requestOf } from '../../src/call/request.ts'
+import type { CallOptions } from '../../src/options/call-options.ts'
 import { policyOf } from '../support/calls.ts'
+import { polluted } from '../support/polluted.ts'
 
 const setup = (options = {}) => {
   const policy = policyOf(options)
@@ -17,7 +19,7 @@ suite('the settings of a call', () => {
   test('are those of its upstream', () => {
     const { policy, of } = setup({ deadline: 700, retry: false, priority: 'background' })
     deepEqual(of('GET'), {
-      policy, idempotent: true, streamed: false, decode: true, throwing: true, maxBodySize: policy.maxBodySize,
+      policy, idempotent: true, streamed: false, decode: true, throwOnStatus: true, maxBodySize: policy.maxBodySize,
       deadline: 700, attemptTimeout: 700, retry: false, priority: 'background', hedge: false,
     })
   })
@@ -43,7 +45,7 @@ suite('the settings of a call', () => {
     ['a time for each attempt', { attemptTimeout: 20 }, { attemptTimeout: 20 }],
     ['no retries', { retry: false }, { retry: false }],
     ['a priority', { priority: 'critical' }, { priority: 'critical' }],
-    ['statuses that are no errors', { throwOnStatus: false }, { throwing: false }],
+    ['statuses that are no errors', { throwOnStatus: false }, { throwOnStatus: false }],
     ['a longest body', { maxBodySize: 9 }, { maxBodySize: 9 }],
     ['a body as it is on the wire', { decode: false }, { decode: false }],
     ['no second attempt', { hedge: false }, { hedge: false }],
@@ -65,6 +67,17 @@ suite('the settings of a call', () => {
   test('give a stream no bound unless it sets one', () => {
     const { of } = setup()
     deepEqual([of('GET', undefined, true).maxBodySize, of('GET', { maxBodySize: 9 }, true).maxBodySize], [Infinity, 9])
+  })
+
+  test('are not read off Object.prototype', () => {
+    const { of } = setup()
+    const shared = of('POST')
+    polluted({ 'deadline': 7, 'limit': 99, 'idempotency-key': 'k' }, () => {
+      equal(of('POST'), shared)
+      equal(of('POST', { headers: { a: 'b' } }), shared)
+      deepEqual(of('POST', { retry: {} }).retry, shared.retry)
+      equal(settingsFor(policyOf()).ofRelayed('POST', false, undefined).deadline, 10_000)
+    })
   })
 
   test('are refused when they contradict one another', () => {

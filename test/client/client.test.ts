@@ -6,7 +6,7 @@ import * as zlib from 'node:zlib'
 import {
   createClient, DeadlineExceededError, OptionError, ResponseError, StatusError, type Body, type Client,
 } from '../../src/index.ts'
-import type { ClientOptions } from '../../src/options/options.ts'
+import type { ClientOptions } from '../../src/options/client-options.ts'
 import { closing, eventually } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import { closedPort } from '../support/hostile.ts'
@@ -104,6 +104,18 @@ suite('requests', () => {
       equal(await failure(client.put(url, { body }), Error), broken)
     }
     deepEqual(client.snapshot()[0]?.endpoints[0]?.calls, 0)
+  })
+
+  test('a factory that makes no body is refused by what it made, and its promise ends nothing', async t => {
+    const [{ url }, client] = await start(t, echo)
+    for (const [body, made] of [
+      [async () => 'x', 'a Promise'], [async () => { throw new Error('late') }, 'a Promise'], [() => undefined, 'undefined'],
+      [() => ({ a: 1 }), 'an object'], [() => () => 'x', 'a function'],
+    ] as const) {
+      const error = await failure(client.put(url, { body: body as never }), OptionError)
+      equal(error.message, `\`body()\` must return a string, bytes, a stream or an async iterable, got ${made}`)
+    }
+    equal((await client.put(url, { body: () => 'good' }).json<Echo>()).body, 'good')
   })
 
   test('JSON is sent as JSON, and null is a value', async t => {

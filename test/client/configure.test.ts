@@ -181,22 +181,20 @@ describe('configure() takes all or nothing', () => {
     const client = createClient({ upstreams: { api: { url: 'http://h', deadline: 800 }, 'http://o': {} } })
     const before = client.explain('http://h')
     for (const [options, message] of [
-      [{ redirects: 3, deadline: 0 }, 'upstreams.api.deadline: expected a number of ms from 1 to 2147483647, got 0'],
-      [{ redirects: 3, attemptTimeout: 801 }, 'upstreams.api.attemptTimeout: expected at most the deadline of 800 ms, got 801'],
+      [{ redirects: 3, deadline: 0 }, '`upstreams.api.deadline` must be a number of ms from 1 to 2147483647, got 0'],
+      [{ redirects: 3, attemptTimeout: 801 }, '`upstreams.api.attemptTimeout` must be at most the deadline (800 ms), got 801'],
       [{ redirects: 3, breaker: { window: 1_599 } },
-        'upstreams.api.breaker.window: expected at least twice the attempt timeout of 800 ms, got 1599'],
-      [{ redirects: 3, pool: { connections: 9 } },
-        'upstreams.api.pool cannot be changed at runtime; set it when the client is created'],
-      [{ redirects: 3, url: 'http://elsewhere' },
-        'upstreams.api.url cannot be changed at runtime; set it when the client is created'],
+        '`upstreams.api.breaker.window` must be at least 1600 ms, twice the attempt timeout, got 1599'],
+      [{ redirects: 3, pool: { connections: 9 } }, '`upstreams.api.pool` cannot be changed at runtime'],
+      [{ redirects: 3, url: 'http://elsewhere' }, '`upstreams.api.url` cannot be changed at runtime'],
     ] as const) {
       throws(() => client.configure('api', options as UpstreamOptions), (error: unknown) =>
         error instanceof OptionError && error.message === message, message)
       deepEqual(client.explain('http://h'), before)
     }
-    throws(() => client.configure('http://O', { deadline: -1 }), /^OptionError: upstreams\['http:\/\/o'\]\.deadline/)
+    throws(() => client.configure('http://O', { deadline: -1 }), /^OptionError: `upstreams\['http:\/\/o'\]\.deadline` must be/)
     throws(() => client.configure('nobody', {}), /^OptionError: unknown upstream 'nobody': expected one of api, http:\/\/o$/)
-    throws(() => client.configure('api', null as unknown as UpstreamOptions), /upstreams\.api: expected an object, got null/)
+    throws(() => client.configure('api', null as unknown as UpstreamOptions), /`upstreams\.api` must be a plain object, got null/)
   })
 
   test('and names the option and its source the same however often, over a pattern too', () => {
@@ -206,6 +204,6 @@ describe('configure() takes all or nothing', () => {
     for (const deadline of [700, 600]) client.configure('api', { deadline })
     const after = client.explain('https://a.x')
     deepEqual([after.source, after.policy.deadline, after.policy.redirects], [source, 600, 1])
-    throws(() => client.configure('api', { deadline: 0 }), /^OptionError: upstreams\.api\.deadline: /)
+    throws(() => client.configure('api', { deadline: 0 }), /^OptionError: `upstreams\.api\.deadline` must be /)
   })
 })

@@ -8,7 +8,7 @@ import {
   createClient, DeadlineExceededError, LimitExceededError, OptionError,
   ResponseError, StatusError, type Client, type UpstreamSnapshot,
 } from '../../src/index.ts'
-import type { ClientOptions } from '../../src/options/options.ts'
+import type { ClientOptions } from '../../src/options/client-options.ts'
 import { closing, eventually, leaks } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import * as hostile from '../support/hostile.ts'

@@ -4,7 +4,7 @@ import { systemEnv } from '../../src/clock.ts'
 import {
   AttemptTimeoutError, createClient, DeadlineExceededError, LimitExceededError, StatusError, type Client, type Phase,
 } from '../../src/index.ts'
-import type { ClientOptions } from '../../src/options/options.ts'
+import type { ClientOptions } from '../../src/options/client-options.ts'
 import { DURING } from '../../src/outcome/upstream-error.ts'
 import { closing, eventually } from '../support/check.ts'
 import { failure } from '../support/failure.ts'

@@ -315,11 +315,11 @@ test('options that make no sense are refused at once', async t => {
     }
     throw new Error(`not refused: ${message}`)
   }
-  wrong({}, /^upstream: expected the name or origin/)
+  wrong({}, /^`upstream` must be the name or origin of an upstream, or a function that returns one, got undefined$/)
   wrong({ upstream: 'down' }, /^unknown upstream 'down': expected one of up$/)
-  wrong({ upstream: 'http://127.0.0.1:2' }, /^upstream: expected one that the option allow permits/)
-  wrong({ upstream: 'up', via: 'two words' }, /^via: expected a name/)
-  wrong({ upstream: 'up', forwarded: true }, /^forwarded: expected 'replace'/)
-  wrong({ upstream: 'up', clientTimeout: 0 }, /^clientTimeout: expected a number of ms/)
-  wrong({ upstream: 'up', host: 'x' }, /^host: expected one of upstream, path/)
+  wrong({ upstream: 'http://127.0.0.1:2' }, /^`upstream` may not be called: the client's `allow` option does not permit it$/)
+  wrong({ upstream: 'up', via: 'two words' }, /^`via` must be a token/)
+  wrong({ upstream: 'up', forwarded: true }, /^`forwarded` must be 'replace'/)
+  wrong({ upstream: 'up', clientTimeout: 0 }, /^`clientTimeout` must be a number of ms/)
+  wrong({ upstream: 'up', host: 'x' }, /^unknown option `host`: expected one of upstream, path/)
 })

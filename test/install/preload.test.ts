@@ -1,11 +1,13 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { connect } from 'node:net'
 import path from 'node:path'
 import { suite, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { WebSocketServer } from 'ws'
 import { closing } from '../support/check.ts'
-import { byPath, hold, inTurn, json, startServer, status } from '../support/server.ts'
+import { byPath, hold, inTurn, json, startServer, status, tls } from '../support/server.ts'
 import { PRELOADED, printed, run } from './program.ts'
 
 const [, source = ''] = PRELOADED
@@ -75,15 +77,15 @@ suite('node --import breakwater/install', () => {
       'd.mjs': 'export const deadline = 1', 'e.yaml': 'deadline: 1', 'f.json': '[]', 'g.mjs': 'throw new Error("my own")',
     }
     const wrongs: [given: string, said: RegExp][] = [
-      ['./a.json', /OptionError: \.\/a\.json: retry\.limit: expected .*, got -1\n/],
-      ['./b.json', /OptionError: \.\/b\.json: deadlin: expected/],
-      ['./c.json', /OptionError: \.\/c\.json: invalid JSON: Unexpected token 's'\n/],
-      ['./d.mjs', /OptionError: \.\/d\.mjs: the module does not export `options`\n/],
-      ['./e.yaml', /OptionError: BREAKWATER_CONFIG: expected a file that ends in \.json, .*, got '\.\/e\.yaml'\n/],
-      ['./f.json', /OptionError: \.\/f\.json: options: expected an object, got an array\n/],
+      ['./a.json', /OptionError: \.\/a\.json: `retry\.limit` must be .*, got -1\n/],
+      ['./b.json', /OptionError: \.\/b\.json: unknown option `deadlin`: did you mean `deadline`\?\n/],
+      ['./c.json', /OptionError: \.\/c\.json is not valid JSON: Unexpected token 's'\n/],
+      ['./d.mjs', /OptionError: \.\/d\.mjs does not export `options`\n/],
+      ['./e.yaml', /OptionError: `BREAKWATER_CONFIG` must be the path of a file that ends in \.json, .*, got '\.\/e\.yaml'\n/],
+      ['./f.json', /OptionError: \.\/f\.json: `options` must be a plain object, got an array\n/],
       ['./g.mjs', /g\.mjs:1\n[^]*Error: my own\n/],
-      ['./none.json', /OptionError: BREAKWATER_CONFIG: there is no file \/.*none\.json\n/],
-      ['{ "deadline": "1 s" }', /OptionError: BREAKWATER_CONFIG: deadline: expected .*, got '1 s'\n/],
+      ['./none.json', /OptionError: `BREAKWATER_CONFIG` is neither JSON nor the path of a file: \/.*none\.json\n/],
+      ['{ "deadline": "1 s" }', /OptionError: BREAKWATER_CONFIG: `deadline` must be .*, got '1 s'\n/],
     ]
     for (const [given, said] of wrongs) {
       const { code, stdout, stderr } = await run(t, 'console.log("began")', { files, env: { BREAKWATER_CONFIG: given } })
@@ -161,5 +163,30 @@ suite('node --import breakwater/install', () => {
     deepEqual(await printed(t, fetching(server.url), { env }), [200, 'proxied'])
     deepEqual(await printed(t, fetching(server.url), { env: { ...env, no_proxy: '127.0.0.1' } }), [200, 'direct'])
     deepEqual([proxy.hits, server.hits], [1, 1])
+  })
+
+  test('keeps to the TLS options that are given when it goes by a proxy, and when it does not', { skip: noProxies }, async t => {
+    const server = await closing(t, startServer({ protocol: 'https', handler: json('secure') }))
+    const proxy = createServer().listen(0, '127.0.0.1')
+    let tunnels = 0
+    proxy.on('connect', (_request, client, head) => {
+      tunnels++
+      const upstream = connect(server.port, '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n')
+        upstream.write(head)
+        upstream.pipe(client).on('error', () => upstream.destroy()).pipe(upstream).on('error', () => client.destroy())
+      })
+    })
+    t.after(() => proxy.close())
+    await once(proxy, 'listening')
+    const url = `http://127.0.0.1:${(proxy.address() as { port: number }).port}`
+    const env = {
+      NODE_USE_ENV_PROXY: '1', HTTPS_PROXY: url, https_proxy: url, NO_PROXY: '', no_proxy: '',
+      BREAKWATER_CONFIG: JSON.stringify({ retry: false, pool: { tls: { ca: tls.cert } } }),
+    }
+    deepEqual(await printed(t, fetching(server.url), { env }), [200, 'secure'])
+    equal(tunnels, 1)
+    deepEqual(await printed(t, fetching(server.url), { env: { ...env, no_proxy: '127.0.0.1' } }), [200, 'secure'])
+    equal(tunnels, 1)
   })
 })

@@ -6,7 +6,7 @@ import type { Endpoint } from '../../src/upstream/endpoints/endpoint.ts'
 import { CircuitOpenError, LimitExceededError, ResponseError } from '../../src/outcome/errors.ts'
 import { attempt } from '../../src/layers/attempt.ts'
 import { breaker } from '../../src/layers/breaker.ts'
-import type { BreakerOptions } from '../../src/options/options.ts'
+import type { BreakerOptions } from '../../src/options/breaker-options.ts'
 import type { Reply } from '../../src/outcome/reply.ts'
 import {
   callAt, endpointOf, exhausted, interruptible, judged, outcome, pass, policyOf, refused, replyOf, reset, stale, streaming,

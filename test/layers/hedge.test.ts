@@ -5,7 +5,7 @@ import { SUPERSEDED, type Call } from '../../src/call/call.ts'
 import { ConnectionError } from '../../src/outcome/errors.ts'
 import { channels, type HedgeEvent } from '../../src/events.ts'
 import { hedge } from '../../src/layers/hedge.ts'
-import type { HedgeOptions } from '../../src/options/options.ts'
+import type { HedgeOptions } from '../../src/options/upstream-options.ts'
 import { Budget } from '../../src/upstream/retry-budget.ts'
 import {
   budgetPolicy, callAt, interruptible, judged, outcome, policyOf, refused, reset, streaming, type CallSetup,

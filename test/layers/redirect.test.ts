@@ -8,7 +8,7 @@ import {
   AttemptTimeoutError, createClient, DeadlineExceededError, DrainingError, OptionError, StatusError, type CallOptions,
   type Client,
 } from '../../src/index.ts'
-import type { ClientOptions } from '../../src/options/options.ts'
+import type { ClientOptions } from '../../src/options/client-options.ts'
 import { closing, eventually, inTime } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import { byPath, echo, hold, startServer, status, tls, type Echo, type Handler, type TestServer } from '../support/server.ts'
@@ -109,15 +109,15 @@ describe('what is carried over', () => {
     const { signal } = new AbortController()
     const options = { query: { old: 1 }, signal, deadline: 70, throwOnStatus: false }
     const hop = follow(302, '/x?new', sent('GET', options))
-    deepEqual(hop?.options, options)
-    equal(hop.target, '/x?new')
+    deepEqual({ ...hop?.options }, options)
+    equal(hop?.target, '/x?new')
   })
 
   test('nothing is changed in the request it came from', () => {
     const hop = sent('POST', { headers, body: 'b' })
     const before = structuredClone(hop)
     follow(303, 'https://there.example/', hop)
-    deepEqual(hop, before)
+    deepEqual(structuredClone(hop), before)
   })
 })
 

@@ -38,20 +38,20 @@ const ms = [MS, 'a number of ms from 1 to 2147483647'] as const
 const msOrZero = [
   [...NO_NUMBER, [-1, '-1'], [Infinity, 'Infinity'], [2 ** 31, '2147483648']] as const, 'a number of ms from 0 to 2147483647',
 ] as const
-const openMs = [[...NO_NUMBER, [0, '0'], [-1, '-1']] as const, 'a number of ms, at least 1, or Infinity'] as const
-const positive = [[...NO_WHOLE, [0, '0']] as const, 'a whole number, at least 1'] as const
-const count = [NO_WHOLE, 'a whole number, 0 or more'] as const
+const openMs = [[...NO_NUMBER, [0, '0'], [-1, '-1']] as const, 'a number of ms (at least 1) or Infinity'] as const
+const positive = [[...NO_WHOLE, [0, '0']] as const, 'a positive integer'] as const
+const count = [NO_WHOLE, 'a non-negative integer'] as const
 const share = [[...NO_NUMBER, [-0.1, '-0.1'], [1.01, '1.01'], [50, '50']] as const, 'a ratio from 0 to 1'] as const
-const rate = [[...NO_NUMBER, [0, '0'], [1.01, '1.01'], [50, '50']] as const, 'a ratio above 0, up to 1'] as const
+const rate = [[...NO_NUMBER, [0, '0'], [1.01, '1.01'], [50, '50']] as const, 'a ratio greater than 0 and at most 1'] as const
 const boolean = [NO_BOOLEAN, 'true or false'] as const
-const group = [NO_GROUP, 'an object'] as const
-const record = [NO_RECORD, 'an object'] as const
+const group = [NO_GROUP, 'a plain object or false'] as const
+const record = [NO_RECORD, 'a plain object'] as const
 const array = [[[null, 'null'], ['GET', "'GET'"], [{}, 'an object'], [7, '7']] as const, 'an array'] as const
 const callable = [[[null, 'null'], [{}, 'an object'], ['f', "'f'"]] as const, 'a function'] as const
 
 /** Every option with values it must refuse, and what it must say it wants. */
 const WRONG: Record<string, readonly [values: readonly Wrong[], expected: string]> = {
-  'name': [NO_TEXT, 'a string that is not empty'],
+  'name': [NO_TEXT, 'a non-empty string'],
   'upstreams': record,
   'allow': [[['all', "'all'"], [true, 'true'], [{}, 'an object'], [null, 'null']],
     "'any', 'configured' or an array of origins and patterns"],
@@ -63,25 +63,25 @@ const WRONG: Record<string, readonly [values: readonly Wrong[], expected: string
   'attemptTimeout': ms,
   'callerTimeout': ms,
   'deadlineHeader': [[['', "''"], ['x y', "'x y'"], [true, 'true'], [null, 'null'], [7, '7']],
-    'a name of RFC 9110 token characters'],
-  'headers': [NO_RECORD, 'an object of header fields'],
+    'a header name or false'],
+  'headers': [NO_RECORD, 'a plain object of header fields'],
   'throwOnStatus': boolean,
   'maxBodySize': count,
-  'redirects': [[...NO_WHOLE, [21, '21']], 'a whole number from 0 to 20'],
+  'redirects': [[...NO_WHOLE, [21, '21']], 'an integer from 0 to 20'],
   'retry': group,
   'breaker': group,
   'limit': group,
-  'pool': [[...NO_GROUP, [false, 'false']], 'an object'],
+  'pool': [[...NO_GROUP, [false, 'false']], 'a plain object'],
   'coalesce': boolean,
-  'stale': [NO_GROUP.filter(([value]) => value !== true), 'an object'],
+  'stale': [NO_GROUP.filter(([value]) => value !== true), 'a plain object, true or false'],
   'fallback': [[...callable[0], [true, 'true'], [7, '7']], 'a function or false'],
-  'retry.limit': [[...NO_WHOLE, [101, '101']], 'a whole number from 0 to 100'],
+  'retry.limit': [[...NO_WHOLE, [101, '101']], 'an integer from 0 to 100'],
   'retry.methods': array,
   'retry.statuses': array,
   'retry.backoff': msOrZero,
   'retry.throttledBackoff': msOrZero,
   'retry.maxBackoff': msOrZero,
-  'retry.budget': [[...NO_GROUP, [false, 'false']], 'an object'],
+  'retry.budget': [[...NO_GROUP, [false, 'false']], 'a plain object'],
   'retry.budget.capacity': positive,
   'retry.budget.cost': positive,
   'retry.budget.throttledCost': positive,
@@ -104,7 +104,7 @@ const WRONG: Record<string, readonly [values: readonly Wrong[], expected: string
   'limit.queue': count,
   'limit.queueTimeout': openMs,
   'limit.bodies': positive,
-  'hedge': [[[null, 'null'], [[], 'an array'], [7, '7'], ['on', "'on'"]], 'an object'],
+  'hedge': [[[null, 'null'], [[], 'an array'], [7, '7'], ['on', "'on'"]], 'a plain object, true or false'],
   'hedge.percentile': rate,
   'hedge.minimumCalls': positive,
   'priority': [[...OBJECTS, ['high', "'high'"], [1, '1']], 'one of critical, normal, background'],
@@ -115,7 +115,7 @@ const WRONG: Record<string, readonly [values: readonly Wrong[], expected: string
   'pool.maxAge': ms,
   'pool.http2': boolean,
   'pool.tls': record,
-  'pool.socketPath': [NO_TEXT, 'a string that is not empty'],
+  'pool.socketPath': [NO_TEXT, 'a non-empty string'],
   'pool.factory': callable,
   'stale.maxAge': openMs,
   'stale.maxBodySize': count,
@@ -131,7 +131,7 @@ describe('every option refuses what it cannot be', () => {
     test(path, () => {
       for (const [value, shown] of values) {
         const error = refusal(nested(path, value))
-        equal(error.message, `${path}: expected ${expected}, got ${shown}`)
+        equal(error.message, `\`${path}\` must be ${expected}, got ${shown}`)
         equal(error.option, path)
         equal(error.expected, expected)
       }
@@ -141,37 +141,43 @@ describe('every option refuses what it cannot be', () => {
   test('of an upstream too, and says which', () => {
     for (const [key, where] of [['payments', 'upstreams.payments'], ['https://*.x', "upstreams['https://*.x']"]] as const) {
       const error = refusal({ upstreams: { [key]: { url: 'http://p', limit: { max: 0 } } } })
-      equal(error.message, `${where}.limit.max: expected a whole number, at least 1, got 0`)
+      equal(error.message, `\`${where}.limit.max\` must be a positive integer, got 0`)
     }
-    equal(refusal({ upstreams: { payments: 7 } }).message, 'upstreams.payments: expected an object, got 7')
+    equal(refusal({ upstreams: { payments: 7 } }).message, '`upstreams.payments` must be a plain object, got 7')
   })
 
   test('the url of an upstream', () => {
     for (const [url, problem] of [
-      [7, /^upstreams\.a\.url: expected a string that is not empty, got 7$/], ['', /got ''$/], [[7], /^upstreams\.a\.url\[0\]: .* got 7$/],
-      [[], /at least one origin, got an array/], ['nonsense', /an absolute http or https URL/],
-      ['ftp://h', /an http or https URL, got a ftp: URL/], ['http://h/path', /an origin such as .*, got a URL with a path/],
-      [['http://h', 'http://h?x'], /^upstreams\.a\.url\[1\]: /],
+      [7, /^`upstreams\.a\.url` must be an origin or an array of origins, got 7$/], ['', /got ''$/],
+      [[7], /^`upstreams\.a\.url\[0\]` must be .* got 7$/],
+      [[], /a non-empty array of origins, got an empty array/], ['nonsense', /an absolute http or https URL/],
+      ['ftp://h', /an http or https URL, got a URL with the scheme ftp:/], ['http://h/path', /an origin such as .*, got a URL with a path/],
+      [['http://h', 'http://h?x'], /^`upstreams\.a\.url\[1\]` must be an origin/],
     ] as const) match(refusal({ upstreams: { a: { url } } }).message, problem)
   })
 
   test('items of a list', () => {
     equal(refusal({ retry: { methods: ['GET', 'A B'] } }).message,
-      "retry.methods[1]: expected a name of RFC 9110 token characters, got 'A B'")
+      "`retry.methods[1]` must be an HTTP method name, got 'A B'")
     for (const status of [200, 399, 600, 500.5, '500']) {
-      match(refusal({ retry: { statuses: [500, status] } }).message, /^retry\.statuses\[1\]: expected a status from 400 to 599/)
+      match(refusal({ retry: { statuses: [500, status] } }).message, /^`retry\.statuses\[1\]` must be an integer from 400 to 599/)
     }
-    match(refusal({ allow: ['http://a', 7] }).message, /^allow\[1\]: expected a string that is not empty, got 7$/)
-    match(refusal({ allow: ['payments'] }).message, /^allow\[0\]: expected an absolute http or https URL/)
+    match(refusal({ allow: ['http://a', 7] }).message, /^`allow\[1\]` must be a non-empty string, got 7$/)
+    match(refusal({ allow: ['payments'] }).message, /^`allow\[0\]` must be an absolute http or https URL/)
   })
 
   test('header fields', () => {
-    equal(refusal({ headers: { 'x-a': 7 } }).message, 'headers.x-a: expected a string, got a number')
-    equal(refusal({ headers: { 'x-a': ['b', null] } }).message, 'headers.x-a: expected a string, got null')
-    for (const value of ['a\r\nx-b: c', 'a\0', 'a\u{1F600}']) {
-      equal(refusal({ headers: { 'x-a': value } }).message, 'headers.x-a: expected a valid header value, got control characters')
+    equal(refusal({ headers: { 'x-a': 7 } }).message, '`headers.x-a` must be a string, got a number')
+    equal(refusal({ headers: { 'x-a': ['b', null] } }).message, '`headers.x-a` must be a string, got null')
+    for (const value of ['a\r\nx-b: c', 'a\0', 'a\x7f', 'a\u{1F600}\n']) {
+      equal(refusal({ headers: { 'x-a': value } }).message,
+        '`headers.x-a` contains control characters, which are not allowed in a header field')
     }
-    for (const name of ['', 'a b', 'a:', 'a\r\nb', 'ä']) match(refusal({ headers: { [name]: 'v' } }).message, /header names of RFC 9110/)
+    for (const value of ['Dvo\u0159\u00e1k', 'a\u{1F600}']) {
+      equal(refusal({ headers: { 'x-a': value } }).message, '`headers.x-a` contains characters that a header field cannot carry '
+        + '(outside ISO-8859-1): encode them, e.g. with encodeURIComponent()')
+    }
+    for (const name of ['', 'a b', 'a:', 'a\r\nb', 'ä']) match(refusal({ headers: { [name]: 'v' } }).message, /^`headers` contains an invalid header name: a name is a token/)
     createClient({ headers: { accept: ['a', 'b'], 'x-none': undefined, 'x-latin': 'caf\u00e9' } })
   })
 
@@ -180,13 +186,13 @@ describe('every option refuses what it cannot be', () => {
     for (const [env, option] of [
       [{}, 'env.clock.now'], [{ clock: 7, random }, 'env.clock.now'], [{ clock: { now: clock.now }, random }, 'env.clock.after'],
       [{ clock }, 'env.random'],
-    ] as const) equal(refusal({ env }).message, `${option}: expected a function, got undefined`)
+    ] as const) equal(refusal({ env }).message, `\`${option}\` must be a function, got undefined`)
     createClient({ env: { clock, random } })
   })
 
   test('the options as a whole', () => {
     for (const [options, shown] of [[null, 'null'], [7, '7'], ['x', "'x'"], [[], 'an array'], [() => 1, 'a function']] as const) {
-      equal(refusal(options).message, `options: expected an object, got ${shown}`)
+      equal(refusal(options).message, `\`options\` must be a plain object, got ${shown}`)
     }
   })
 

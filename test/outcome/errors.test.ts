@@ -206,19 +206,25 @@ describe('a status error', () => {
 })
 
 describe('an option error', () => {
-  const error = new OptionError('limit.max', '0', 'a whole number, at least 1')
+  const error = new OptionError('limit.max', '0', 'a positive integer')
 
   test('is a TypeError with a stack: it is the caller who must mend it', () => {
     ok(error instanceof TypeError && !(error instanceof UpstreamError))
     deepEqual([error.name, error.code, error.option, error.expected, error.given],
-      ['OptionError', 'ERR_OPTION', 'limit.max', 'a whole number, at least 1', '0'])
-    match(error.stack ?? '', /^OptionError: limit\.max: expected a whole number, at least 1, got 0\n {4}at .*errors\.test/)
+      ['OptionError', 'ERR_OPTION', 'limit.max', 'a positive integer', '0'])
+    match(error.stack ?? '', /^OptionError: `limit\.max` must be a positive integer, got 0\n {4}at .*errors\.test/)
+  })
+
+  test('may be a sentence of its own', () => {
+    const both = new OptionError('body', 'both', 'one of them', '`body` and `json` are mutually exclusive')
+    deepEqual([both.message, both.option, both.given, both.expected],
+      ['`body` and `json` are mutually exclusive', 'body', 'both', 'one of them'])
   })
 
   test('tells a log the same', () => {
     deepEqual(JSON.parse(JSON.stringify(error)), {
-      name: 'OptionError', code: 'ERR_OPTION', message: 'limit.max: expected a whole number, at least 1, got 0',
-      option: 'limit.max', expected: 'a whole number, at least 1',
+      name: 'OptionError', code: 'ERR_OPTION', message: '`limit.max` must be a positive integer, got 0',
+      option: 'limit.max', expected: 'a positive integer',
     })
   })
 })

@@ -239,7 +239,7 @@ describe('prometheusMetrics', () => {
     const cases: [Client, unknown, string][] = [
       [other, { register: {} }, 'register'], [other, { prefix: '9x' }, 'prefix'], [other, { prefix: '' }, 'prefix'],
       [other, { maxUpstreams: 0 }, 'maxUpstreams'], [other, { buckets: [2, 1] }, 'buckets[1]'],
-      [other, { buckets: [] }, 'buckets.length'], [other, { buckets: [0] }, 'buckets[0]'], [other, { bucket: [1] }, 'bucket'],
+      [other, { buckets: [] }, 'buckets'], [other, { buckets: [0] }, 'buckets[0]'], [other, { bucket: [1] }, 'bucket'],
       [other, null, 'options'], [client, { register }, 'client'], [other, { register, buckets: [1] }, 'buckets'],
     ]
     for (const [whose, options, option] of cases) {
@@ -251,7 +251,7 @@ describe('prometheusMetrics', () => {
     }
     const foreign = new Registry()
     new Counter({ name: 'breakwater_calls_total', help: 'Somebody was here first.', registers: [foreign] })
-    throws(() => prometheusMetrics(other, { register: foreign }), /already in use: the registry has a metric breakwater_calls_total/)
+    throws(() => prometheusMetrics(other, { register: foreign }), /^OptionError: prefix 'breakwater_' cannot be used: the registry already has a metric breakwater_calls_total$/)
     deepEqual(foreign.getMetricsAsArray().length, 1)
   })
 

@@ -95,16 +95,16 @@ describe('the health handler', () => {
   test('refuses options that make no sense', async t => {
     const { client } = await service(t)
     const wrong: readonly (readonly [object, RegExp])[] = [
-      [{ critical: ['paymnts'] }, /^critical\[0\]: expected one of payments, search, got 'paymnts'$/],
-      [{ livePath: 'livez' }, /^livePath: /], [{ readyPath: '/ready?x' }, /^readyPath: /],
-      [{ unreadyShare: 0 }, /^unreadyShare: /], [{ maxUnready: Infinity }, /^maxUnready: /],
-      [{ ready: '/' }, /^ready: expected one of livePath, readyPath/],
+      [{ critical: ['paymnts'] }, /^`critical\[0\]`: unknown upstream 'paymnts': did you mean 'payments'\?$/],
+      [{ livePath: 'livez' }, /^`livePath` must be /], [{ readyPath: '/ready?x' }, /^`readyPath` must be /],
+      [{ unreadyShare: 0 }, /^`unreadyShare` must be /], [{ maxUnready: Infinity }, /^`maxUnready` must be /],
+      [{ ready: '/' }, /^unknown option `ready`: expected one of livePath, readyPath/],
     ]
     for (const [options, message] of wrong) throws(() => createHealth(client, options), { name: OptionError.name, message })
-    throws(() => createHealth(client, null as never), /^OptionError: options: /)
-    for (const given of [undefined, {}, 'client']) throws(() => createHealth(given as never), /^OptionError: client: /)
+    throws(() => createHealth(client, null as never), /^OptionError: `options` must be /)
+    for (const given of [undefined, {}, 'client']) throws(() => createHealth(given as never), /^OptionError: `client` must be /)
     const polluted = JSON.parse('{"__proto__": {"readyPath": 5}}') as HealthOptions
-    throws(() => createHealth(client, polluted), /__proto__: /)
+    throws(() => createHealth(client, polluted), /unknown option `__proto__`: /)
   })
 })
 

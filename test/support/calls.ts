@@ -8,9 +8,10 @@ import { Endpoint } from '../../src/upstream/endpoints/endpoint.ts'
 import { Endpoints } from '../../src/upstream/endpoints/endpoints.ts'
 import { ConnectionError } from '../../src/outcome/errors.ts'
 import type { Send } from '../../src/call/layer.ts'
-import {
-  DEFAULTS, type BreakerOptions, type BreakerPolicy, type BudgetOptions, type Policy, type Priority, type UpstreamOptions,
-} from '../../src/options/options.ts'
+import type { BreakerOptions } from '../../src/options/breaker-options.ts'
+import { DEFAULTS, type BreakerPolicy, type Policy } from '../../src/options/policy.ts'
+import type { BudgetOptions } from '../../src/options/retry-options.ts'
+import type { Priority, UpstreamOptions } from '../../src/options/upstream-options.ts'
 import type { UpstreamState } from '../../src/upstream/of-call.ts'
 import { callPipeline } from '../../src/pipeline.ts'
 import { Budget } from '../../src/upstream/retry-budget.ts'
@@ -55,7 +56,7 @@ export const callAt = (env: Env, setup: CallSetup = {}): Call => {
   const policy = setup.policy ?? policyOf(setup.options)
   const { deadline, attemptTimeout, retry, maxBodySize } = policy
   const settings: CallSettings = {
-    policy, streamed, decode: true, throwing: true, deadline, attemptTimeout, retry, maxBodySize,
+    policy, streamed, decode: true, throwOnStatus: true, deadline, attemptTimeout, retry, maxBodySize,
     priority: setup.priority ?? policy.priority, hedge: policy.hedge,
     idempotent: isIdempotent(method, idempotencyKey !== undefined, retry === false ? [] : retry.methods),
   }

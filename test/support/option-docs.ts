@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
 
@@ -21,16 +21,31 @@ const SECTIONS: Sections = [
   ['PoolOptions', 'pool.'], ['StaleOptions', 'stale.'],
 ]
 
+/** What one call takes. */
+export const CALL_SECTIONS: Sections = [['CallOptions', '']]
+
 const SRC = path.resolve(import.meta.dirname, '../../src')
 const joined = (text: string): string => text.replaceAll(/\s+/g, ' ').trim()
 
-/** Reads what a file in `src` says of each option, in the order of its interfaces. */
-export const optionDocs = (name = 'options/options.ts', sections = SECTIONS): Map<string, readonly OptionDoc[]> => {
-  const source = path.join(SRC, name)
+/** The pages that say what a caller writes. */
+const PAGES = readdirSync(path.join(SRC, 'options')).filter(name => name.endsWith('-options.ts')).map(name => `options/${name}`)
+
+/** Reads what files in `src` say of each option, in the order of the sections. @throws Error when one is missing */
+export const optionDocs = (
+  pages: readonly string[] = PAGES, sections: Sections = SECTIONS,
+): Map<string, readonly OptionDoc[]> => {
+  const interfaces = new Map(pages.flatMap(interfacesOf).map(found => [found.name.text, found]))
+  return new Map(sections.map(([section, prefix]) => {
+    const found = interfaces.get(section)
+    if (found === undefined) throw new Error(`no interface ${section} in ${pages.join(', ')}`)
+    return [section, found.members.map(member => docOf(member, prefix, found.getSourceFile()))]
+  }))
+}
+
+const interfacesOf = (page: string): ts.InterfaceDeclaration[] => {
+  const source = path.join(SRC, page)
   const file = ts.createSourceFile(source, readFileSync(source, 'utf8'), ts.ScriptTarget.ES2023, true)
-  const interfaces = new Map(file.statements.filter(ts.isInterfaceDeclaration).map(found => [found.name.text, found]))
-  return new Map(sections.map(([section, prefix]) =>
-    [section, (interfaces.get(section)?.members ?? []).map(member => docOf(member, prefix, file))]))
+  return file.statements.filter(ts.isInterfaceDeclaration)
 }
 
 const docOf = (member: ts.TypeElement, prefix: string, file: ts.SourceFile): OptionDoc => {

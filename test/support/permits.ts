@@ -1,4 +1,4 @@
-import type { Priority } from '../../src/options/options.ts'
+import type { Priority } from '../../src/options/upstream-options.ts'
 import { Permits, type Gate } from '../../src/upstream/limit/permits.ts'
 import type { Waiter } from '../../src/upstream/limit/queue.ts'
 

@@ -253,7 +253,7 @@ const rules = {
 
   [`no file is longer than ${MAX_LINES} lines`](sources: Sources): string[] {
     return [...sources]
-      .filter(([file, text]) => !isIn(file, OPTIONS) && linesOf(text) > MAX_LINES)
+      .filter(([, text]) => linesOf(text) > MAX_LINES)
       .map(([file, text]) => `${file}: ${linesOf(text)} lines`)
   },
 
@@ -380,6 +380,7 @@ const OFFENDERS: Record<keyof typeof rules, readonly Offender[]> = {
   ],
   [`no file is longer than ${MAX_LINES} lines`]: [
     [{ 'client/client.ts': '\n'.repeat(MAX_LINES + 1) }, /client\/client\.ts: 251 lines/],
+    [{ 'options/policy.ts': '\n'.repeat(MAX_LINES + 1) }, /options\/policy\.ts: 251 lines/],
   ],
   [`the median file is at most ${MAX_MEDIAN_LINES} lines`]: [
     [{ 'call/call.ts': '', 'transport/pool.ts': '\n'.repeat(MAX_MEDIAN_LINES + 1), 'outcome/reply.ts': '\n'.repeat(99) }, /91 lines/],
@@ -389,7 +390,7 @@ const OFFENDERS: Record<keyof typeof rules, readonly Offender[]> = {
 /** A world that keeps every rule, in which each of them could think it sees an offence. */
 const INNOCENT: Sources = new Map(Object.entries({
   'clock.ts': 'export const clock = { now: () => performance.now(), at: Date, chance: Math.random, run: setTimeout }',
-  'options/options.ts': `export const defaults = { limit: 10 }\n${'\n'.repeat(400)}`,
+  'options/policy.ts': 'export const defaults = { limit: 10 }',
   'outcome/errors.ts': 'export class TimeoutError extends Error {}',
   'outcome/reply.ts': "import type { Readable } from 'node:stream'\nexport interface Reply { Date: string; at: Date }",
   'upstream/circuit/window.ts': "import '../../clock.ts'\nexport const f = (p: Promise<Date>, q: { process: 1 }) => q.process",

@@ -1,8 +1,8 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createClient, type ClientOptions, type Policy } from '../../src/index.ts'
-import { DEFAULTS } from '../../src/options/options.ts'
-import { literalOf, optionDocs, table, type OptionDoc } from '../support/option-docs.ts'
+import { DEFAULTS } from '../../src/options/policy.ts'
+import { CALL_SECTIONS, literalOf, optionDocs, table, type OptionDoc } from '../support/option-docs.ts'
 import { approved, between, read } from './approved.ts'
 
 /*
@@ -10,6 +10,8 @@ import { approved, between, read } from './approved.ts'
  */
 
 const documented = [...optionDocs().values()].flat()
+const ofCall = optionDocs(undefined, CALL_SECTIONS)
+const callOptions = [...ofCall.values()].flat()
 const withDefault = documented.filter((option): option is OptionDoc & { fallback: string } => option.fallback !== undefined)
 
 const at = (value: unknown, path: string): unknown => path.split('.').reduce<unknown>((inner, key) =>
@@ -45,7 +47,7 @@ describe('defaults', () => {
       'breaker.probeTimeout': 'attemptTimeout, at most 5000',
       'limit.queueTimeout': 'the deadline',
       'pool.connections': 'limit.max',
-      'name': '`default` for the first client that has none, `default-2` for the next, and so on',
+      'name': '`default` for the first client without a name, `default-2` for the next, and so on',
     })
     const [short, long] = [policyOf({ deadline: 700 }), policyOf({ deadline: 30_000 })]
     for (const policy of [short, long]) {
@@ -64,16 +66,25 @@ describe('defaults', () => {
     deepEqual(known.filter(path => !withDefault.some(option => option.path === path)), [])
   })
 
+  test('of a call are those of its upstream, where they are said to be', () => {
+    const upstream = documented.map(({ path }) => path)
+    const taken = callOptions.filter(({ fallback }) => fallback?.startsWith("the upstream's")).map(({ path }) => path)
+    deepEqual(taken.filter(path => !upstream.includes(path)), [])
+    // What an upstream has by the same name, but a call can only switch off.
+    const others = callOptions.filter(({ path }) => upstream.includes(path) && !taken.includes(path))
+    deepEqual(others.filter(({ type }) => type !== 'false').map(({ path }) => path), ['headers'])
+  })
+
   test('every option says what it does', () => {
-    for (const { path, text, type } of documented) {
+    for (const { path, text, type } of [...documented, ...callOptions]) {
       ok(text.length > 10, `${path} says nothing`)
       notEqual(type, '', path)
     }
   })
 })
 
-test('the tables of docs/options.md say what src/options.ts says', () => {
+test('the tables of docs/options.md say what src/options/ says', () => {
   const file = 'docs/options.md'
-  const written = [...optionDocs()].reduce((text, [name, options]) => between(text, name, table(options)), read(file))
+  const written = [...optionDocs(), ...ofCall].reduce((text, [name, options]) => between(text, name, table(options)), read(file))
   approved(file, written)
 })

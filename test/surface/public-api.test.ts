@@ -32,11 +32,17 @@ const isPublic = (member: ts.Symbol): boolean => {
     || ts.getJSDocTags(node).some(tag => tag.tagName.text === 'internal'))
 }
 
+const unnamedBasesOf = (type: ts.Type, checker: ts.TypeChecker): ts.Type[] => (type.isClassOrInterface()
+  ? checker.getBaseTypes(type).filter(base => (base.symbol.flags & (ts.SymbolFlags.Class | ts.SymbolFlags.Interface)) === 0) : [])
+
 const surfaceOf = (exported: ts.Symbol, checker: ts.TypeChecker): string => {
   const symbol = (exported.flags & ts.SymbolFlags.Alias) === 0 ? exported : checker.getAliasedSymbol(exported)
-  // Its own members, those with computed names included; what is inherited stands where it is declared.
-  const own = checker.getDeclaredTypeOfSymbol(symbol).getProperties()
-    .filter(member => member.declarations?.some(node => symbol.declarations?.includes(node.parent as ts.Declaration)))
+  // Its own members, those with computed names included; what is inherited stands where it is declared, unless that has no name
+  // (`extends Required<Omit<…>>`).
+  const type = checker.getDeclaredTypeOfSymbol(symbol)
+  const unnamed = new Set(unnamedBasesOf(type, checker).flatMap(base => base.getProperties()).map(({ name }) => name))
+  const own = type.getProperties().filter(member => unnamed.has(member.name)
+    || member.declarations?.some(node => symbol.declarations?.includes(node.parent as ts.Declaration)))
   const members = own.filter(isPublic)
   const names = members.map(({ name, flags }) => {
     const text = name.startsWith('__@') ? `[Symbol.${name.slice(3).replace(/@\d+$/, '')}]` : name

@@ -4,7 +4,7 @@ import { HEALTH, SHUTDOWN } from '../../src/server/options.ts'
 import { literalOf, optionDocs, table } from '../support/option-docs.ts'
 import { approved, between, read } from './approved.ts'
 
-const documented = optionDocs('server/options.ts', [['HealthOptions', ''], ['ShutdownOptions', '']])
+const documented = optionDocs(['server/options.ts'], [['HealthOptions', ''], ['ShutdownOptions', '']])
 
 for (const [name, defaults] of [['HealthOptions', HEALTH], ['ShutdownOptions', SHUTDOWN]] as const) {
   test(`the defaults of ${name} are those in force`, () => {

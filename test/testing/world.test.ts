@@ -31,6 +31,15 @@ describe('a scripted upstream', () => {
     deepEqual([await answer(), await answer()], [500, 500])
   })
 
+  test('answers a client whose own pool has options of connections, too', async () => {
+    const world = testWorld()
+    const pool = { connections: 2, tls: { servername: 'payments.internal' }, socketPath: '/run/payments.sock' }
+    const client = createClient({ ...world.options, pool: { ...pool, ...world.options.pool } })
+    world.upstream(HOST)
+    equal((await world.until(client.get(HOST))).status, 200)
+    equal(world.upstream(HOST).attempts.length, 1)
+  })
+
   test('remembers what arrived, when, and how it ended', async () => {
     const { world, payments, client } = scene(PLAIN)
     await world.advance(250)
@@ -147,14 +156,14 @@ describe('a scripted upstream', () => {
   test('refuses a script that makes no sense', () => {
     const { payments } = scene()
     const nonsense: [run: () => unknown, message: RegExp][] = [
-      [() => payments.next(502 as never), /^script: .* got 502$/],
-      [() => payments.always(undefined as never), /^script: .* got undefined$/],
-      [() => status(20), /^status: .* got 20$/],
-      [() => slowBody('x', { every: 1, bytes: 0 }), /^bytes: .* got 0$/],
-      [() => slowBody('x', { every: NaN }), /^every: .* got NaN$/],
-      [() => reset(-1), /^bytes: .* got -1$/],
-      [() => flapping({ up: 0, down: 1 }), /^up: .* got 0$/],
-      [() => after(Infinity, hang()), /^ms: .* got Infinity$/],
+      [() => payments.next(502 as never), /^`script` must be .* got 502$/],
+      [() => payments.always(undefined as never), /^`script` must be .* got undefined$/],
+      [() => status(20), /^`status` must be .* got 20$/],
+      [() => slowBody('x', { every: 1, bytes: 0 }), /^`bytes` must be .* got 0$/],
+      [() => slowBody('x', { every: NaN }), /^`every` must be .* got NaN$/],
+      [() => reset(-1), /^`bytes` must be .* got -1$/],
+      [() => flapping({ up: 0, down: 1 }), /^`up` must be .* got 0$/],
+      [() => after(Infinity, hang()), /^`ms` must be .* got Infinity$/],
     ]
     for (const [run, message] of nonsense) {
       let thrown: unknown

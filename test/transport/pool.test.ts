@@ -8,7 +8,7 @@ import { buildConnector, MockAgent, ProxyAgent } from 'undici'
 import {
   AttemptTimeoutError, ConnectionError, createClient, StatusError, UpstreamError, type Client, type Reply,
 } from '../../src/index.ts'
-import type { ClientOptions } from '../../src/options/options.ts'
+import type { ClientOptions } from '../../src/options/client-options.ts'
 import { TrackedConnector } from '../../src/transport/connector.ts'
 import { closing, eventually, inTime, settle } from '../support/check.ts'
 import { createTestClock } from '../support/clock.ts'

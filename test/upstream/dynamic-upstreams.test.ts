@@ -4,9 +4,10 @@ import { text } from 'node:stream/consumers'
 import { suite, test, type TestContext } from 'node:test'
 import { systemEnv, type Env } from '../../src/clock.ts'
 import { createClient, LimitExceededError, UpstreamError, type Client } from '../../src/index.ts'
-import type { ClientOptions } from '../../src/options/options.ts'
+import type { ClientOptions } from '../../src/options/client-options.ts'
 import { closing, eventually, leaks } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
+import { polluted } from '../support/polluted.ts'
 import { hold, startServer, status, type TestServer } from '../support/server.ts'
 
 /** As many origins as one likes, all of them one server. */
@@ -42,6 +43,17 @@ const trip = async (client: Client, url: string): Promise<void> => {
   }
   equal(client.explain(url).snapshot?.endpoints[0]?.circuit, 'open')
 }
+
+test('an upstream is found and added without anything read off Object.prototype', async t => {
+  const [, client, at] = await start(t, {})
+  const unread = (): never => { throw new Error('read') }
+  const everything = { get start() { return unread() }, get ttl() { return unread() }, get allowStale() { return unread() } }
+  const replies = [polluted(everything, () => client.get(at(1)))]
+  await replies[0]
+  replies.push(polluted(everything, () => client.get(at(1))))
+  deepEqual((await Promise.all(replies)).map(({ status }) => status), [200, 200])
+  equal(client.snapshot().length, 1)
+})
 
 suite('at most maxUpstreams are remembered', () => {
   test('and a burst of 3,000 cold origins evicts no open and no busy one', async t => {

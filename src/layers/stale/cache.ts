@@ -1,6 +1,6 @@
 import { HOP_BY_HOP } from '../../http/headers.ts'
 import { LRUCache } from 'lru-cache'
-import { bare } from '../../options/bare.ts'
+import { ownCopy } from '../../options/own.ts'
 import type { Lifetime } from '../../http/freshness.ts'
 import { copyOfHeaders, Reply, type ReplyHeaders } from '../../outcome/reply.ts'
 
@@ -52,7 +52,7 @@ export class StaleCache {
   readonly #byUri = new Map<string, Set<string>>()
 
   constructor(maxSize: number) {
-    this.#cache = new LRUCache<string, StoredReply>(bare({
+    this.#cache = new LRUCache<string, StoredReply>(ownCopy({
       maxSize, sizeCalculation: ({ size }: StoredReply) => size,
       dispose: (entry: StoredReply, key: string) => { this.#disposed(entry, key) },
     }))
@@ -75,7 +75,7 @@ export class StaleCache {
     const size = OVERHEAD + body.length + 2 * (key.length + uri.length) + sizeOf(headers)
     this.#cache.delete(key)
     if (size > this.#cache.maxSize) return
-    this.#cache.set(key, { uri, status: reply.status, headers, body, lifetime, generatedAt, size, usage }, bare())
+    this.#cache.set(key, { uri, status: reply.status, headers, body, lifetime, generatedAt, size, usage }, ownCopy({}))
     usage.entries++
     usage.bytes += size
     const keys = this.#byUri.get(uri)
@@ -85,7 +85,7 @@ export class StaleCache {
 
   /** The last good reply, if there is one that may still be used. */
   find(key: string, now: number): Found | undefined {
-    const entry = this.#cache.get(key, bare())
+    const entry = this.#cache.get(key, ownCopy({}))
     if (entry === undefined) return undefined
     const { status, headers, body, lifetime, generatedAt } = entry
     const age = now - generatedAt

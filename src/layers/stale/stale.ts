@@ -1,7 +1,7 @@
 import { StatusError, type UpstreamError } from '../../outcome/errors.ts'
 import { channels } from '../../events.ts'
 import type { StaleCache } from './cache.ts'
-import type { StalePolicy } from '../../options/options.ts'
+import type { StalePolicy } from '../../options/policy.ts'
 import type { Layer } from '../../call/layer.ts'
 import type { Perform } from '../../upstream/perform.ts'
 import { ageOf, acceptedAge, hasCredentials, isCacheable, lifetimeOf } from '../../http/freshness.ts'

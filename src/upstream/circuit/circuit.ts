@@ -1,5 +1,5 @@
 import type { Env } from '../../clock.ts'
-import type { BreakerPolicy } from '../../options/options.ts'
+import type { BreakerPolicy } from '../../options/policy.ts'
 import type { CircuitState } from '../../outcome/circuit-state.ts'
 import { failed, type Verdict } from '../../outcome/verdict.ts'
 import { Holds } from './holds.ts'

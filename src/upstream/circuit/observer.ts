@@ -1,4 +1,4 @@
-import type { BreakerPolicy } from '../../options/options.ts'
+import type { BreakerPolicy } from '../../options/policy.ts'
 import type { CircuitOpenError } from '../../outcome/errors.ts'
 import type { Reply } from '../../outcome/reply.ts'
 import type { CallReport } from '../../outcome/upstream-error.ts'

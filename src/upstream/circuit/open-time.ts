@@ -1,5 +1,5 @@
 import type { Random } from '../../clock.ts'
-import type { BreakerPolicy } from '../../options/options.ts'
+import type { BreakerPolicy } from '../../options/policy.ts'
 
 /** The share of the open time that chance takes off, so that the clients of an upstream do not probe it at the same moment. */
 const JITTER = 0.2

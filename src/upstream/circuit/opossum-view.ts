@@ -1,6 +1,6 @@
 import CircuitBreaker, { type Counts, type Options } from 'opossum'
 import { wallClock, type Env } from '../../clock.ts'
-import type { BreakerPolicy } from '../../options/options.ts'
+import type { BreakerPolicy } from '../../options/policy.ts'
 import type { CircuitState } from '../../outcome/circuit-state.ts'
 import { StatusError, TimeoutError, UpstreamError } from '../../outcome/errors.ts'
 import { Reply } from '../../outcome/reply.ts'

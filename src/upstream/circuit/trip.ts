@@ -1,4 +1,4 @@
-import type { BreakerPolicy } from '../../options/options.ts'
+import type { BreakerPolicy } from '../../options/policy.ts'
 import type { WindowCounts } from './window.ts'
 
 /** The failures in a row that a circuit has counted. */

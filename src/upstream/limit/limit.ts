@@ -1,5 +1,6 @@
 import type { Timer } from '../../clock.ts'
-import type { LimitPolicy, Priority } from '../../options/options.ts'
+import type { LimitPolicy } from '../../options/policy.ts'
+import type { Priority } from '../../options/upstream-options.ts'
 import { Ewma } from '../latency/ewma.ts'
 import { AdaptiveLimit, type Sample } from './adaptive-limit.ts'
 import { Lent } from './lent.ts'

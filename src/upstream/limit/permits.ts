@@ -1,4 +1,4 @@
-import type { Priority } from '../../options/options.ts'
+import type { Priority } from '../../options/upstream-options.ts'
 import { Queue, Waiter } from './queue.ts'
 
 /** The queue of each priority; the first is served first. */

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { StaleCache, type StaleUsage, type StoredWith } from '../../../src/layers/stale/cache.ts'
 import { Reply } from '../../../src/outcome/reply.ts'
+import { polluted } from '../../support/polluted.ts'
 
 const lifetime = { fresh: 0, usable: 100 }
 const none = (): StaleUsage => ({ entries: 0, bytes: 0 })
@@ -89,4 +90,13 @@ test('changes to a reply do not reach the cache', () => {
     ;(reply.headers as Record<string, string>)['x-one'] = '2'
   }
   deepEqual(seen(), expected)
+})
+
+test('nothing is read off Object.prototype', () => {
+  const unread = (): never => { throw new Error('read') }
+  polluted({ get start() { return unread() }, get ttl() { return unread() }, get status() { return unread() } }, () => {
+    const lastGood = new StaleCache(5_000)
+    lastGood.put('k', new Reply(204, {}), { uri: 'u', lifetime, generatedAt: 0, usage: none() })
+    equal(lastGood.find('k', 0)?.reply().status, 204)
+  })
 })

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, throws } from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
-import type { Priority } from '../../../src/options/options.ts'
+import type { Priority } from '../../../src/options/upstream-options.ts'
 import { Permits } from '../../../src/upstream/limit/permits.ts'
 import type { Waiter } from '../../../src/upstream/limit/queue.ts'
 import { join, permitsOf } from '../../support/permits.ts'
