@@ -66,6 +66,7 @@ function recordLatency(call: Call, reply: Reply | undefined, now: number, stalle
 function annotate(reply: Reply, call: Call, headersAfter: number): void {
   const { status, headers } = reply
   reply.attempts = call.trace.attempts
+  reply.added = call.added
   reply.queued = call.queued
   reply.headersAfter = headersAfter
   if (status < 400) return
