@@ -4,9 +4,10 @@ import type { Upstream } from './upstream.ts'
 
 /**
  * The bounded set of upstreams that are not configured by name or origin. Each is created by its first call and removed when it
- * has been idle for `idleTimeout`, or when another one needs its place; never while it has calls or its circuit is open, as the
- * outage would be forgotten. (An idle one with an open circuit is removed once its open time is over: the next call would be
- * admitted anyway, and dead origins must not occupy all places for ever.)
+ * has been idle for `idleTimeout`, or when another one needs its place; never while it has calls. One with an open circuit stays
+ * while the circuit refuses calls, as the outage would be forgotten, and makes room for another one only when there is no
+ * healthy one to evict: first one whose open time is over, as its next call would be admitted anyway. To forget an outage costs a
+ * few calls; to refuse a healthy origin because dead ones occupy all places costs all of its calls.
  *
  * lru-cache keeps them in order of use. Its own eviction cannot skip an entry, so the entry to evict is chosen here, before the
  * cache is full; its TTL takes effect only when an entry is read, so one shared timer looks for idle ones, starting with the
@@ -63,9 +64,15 @@ export class DynamicUpstreams {
 
   #makeRoom(): boolean {
     const skipped: string[] = []
+    const now = this.#env.clock.now()
+    let due: [string, Upstream] | undefined
+    let open: [string, Upstream] | undefined
     for (const [origin, upstream] of this.#oldestFirst()) {
       if (upstream.pinned) {
         skipped.push(origin)
+        if (upstream.active > 0) continue
+        open ??= [origin, upstream]
+        if (upstream.isRemovable(now)) due ??= [origin, upstream]
         continue
       }
       this.#remove(origin, upstream)
@@ -73,7 +80,9 @@ export class DynamicUpstreams {
       for (const pinned of skipped) this.#cache.get(pinned)
       return true
     }
-    return false
+    const dead = due ?? open
+    if (dead !== undefined) this.#remove(...dead)
+    return dead !== undefined
   }
 
   /** lru-cache's types do not say that the entries are pairs. */

@@ -3,8 +3,9 @@ import dns from 'node:dns'
 import { text } from 'node:stream/consumers'
 import { suite, test, type TestContext } from 'node:test'
 import { systemEnv, type Env } from '../../src/clock.ts'
-import { createClient, LimitExceededError, UpstreamError, type Client } from '../../src/index.ts'
+import { CircuitOpenError, createClient, LimitExceededError, UpstreamError, type Client } from '../../src/index.ts'
 import type { ClientOptions } from '../../src/options/options.ts'
+import { hang, status as statusOf, testWorld } from '../../src/testing/index.ts'
 import { closing, eventually, leaks } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import { hold, startServer, status, type TestServer } from '../support/server.ts'
@@ -90,6 +91,44 @@ suite('at most maxUpstreams are remembered', () => {
     gate.release()
     await Promise.all([...busy, newcomer])
     equal(client.snapshot().length, 4, 'those configured by name come on top')
+  })
+})
+
+suite('dead origins do not lock others out', () => {
+  const breaker = { openTime: 60_000, maxOpenTime: 60_000, probeShare: 0 }
+
+  test('one makes room for another origin when there is no healthy one to evict, the least recently called first', async t => {
+    const [server, client, at] = await start(t, { maxUpstreams: 3, breaker })
+    server.handle((request, response) => status(/^ogood/.test(request.headers.host ?? '') ? 200 : 503)(request, response))
+    for (const name of ['bad1', 'bad2', 'bad3']) await trip(client, at(name))
+    await failure(client.get(at('bad1')), CircuitOpenError)
+    equal((await client.get(at('good1'))).status, 200)
+    equal((await client.get(at('good2'))).status, 200, 'the healthy one is evicted before another dead one')
+    deepEqual(circuits(client), { 'ogood2.test': 'closed', 'obad1.test': 'open', 'obad3.test': 'open' })
+  })
+
+  test('one that would admit its next call goes before one that still refuses calls, and one with calls never goes', async t => {
+    const world = testWorld()
+    for (const name of ['busy', 'long', 'short', 'good', 'last']) world.upstream(`http://${name}`).always(statusOf(503))
+    world.upstream('http://busy').always(hang())
+    world.upstream('http://good').always(statusOf(200))
+    const once = { consecutive: 1, openTime: 1_000, probeShare: 0 }
+    const options = { retry: false, maxUpstreams: 3, deadline: 60_000, breaker: once }
+    const client = await closing(t, createClient({ ...options, ...world.options } as ClientOptions))
+    const fail = async (name: string): Promise<unknown> => world.until(failure(client.get(`http://${name}/`), UpstreamError))
+    const names = (): string[] => client.snapshot().map(({ name }) => name.slice('http://'.length)).sort()
+    const busy = failure(client.get('http://busy/'), UpstreamError)
+    await fail('long')
+    await world.advance(1_000)
+    await fail('long') // the probe: open for another 1.6 to 2 s
+    await fail('short')
+    await world.advance(1_100)
+    equal((await world.until(client.get('http://good/'))).status, 200)
+    deepEqual(names(), ['busy', 'good', 'long'])
+    await fail('last')
+    deepEqual(names(), ['busy', 'last', 'long'])
+    await client.destroy()
+    await world.until(busy)
   })
 })
 
