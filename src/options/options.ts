@@ -532,7 +532,7 @@ const fallback: Check = (value, where) => {
 }
 const UPSTREAM: Shape = {
   deadline: finiteMs, attemptTimeout: finiteMs, callerTimeout: finiteMs,
-  deadlineHeader: either(false, token), headers: headerFields,
+  deadlineHeader: either(false, deadlineField), headers: headerFields,
   throwOnStatus: boolean,
   maxBodySize: count, redirects: number(0, 20, 'a whole number from 0 to 20', true),
   retry: either(false, shape(RETRY)),
@@ -599,6 +599,12 @@ const CALL: Shape = {
 const FRAMING: ReadonlySet<string> = new Set([
   'connection', 'content-length', 'expect', 'host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade',
 ])
+
+/** Checks the name of the field that carries the deadline. @throws OptionError */
+function deadlineField(value: unknown, where: string): void {
+  token(value, where)
+  if (FRAMING.has((value as string).toLowerCase())) refuse(where, value, 'the name of a field that does not frame the message')
+}
 
 /** Checks a header field that a listener adds to an attempt. @throws OptionError */
 export function checkAddedHeader(name: string, value: string): void {
