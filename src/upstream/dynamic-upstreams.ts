@@ -2,6 +2,12 @@ import { LRUCache } from 'lru-cache'
 import type { Env } from '../clock.ts'
 import type { Upstream } from './upstream.ts'
 
+/** Reports that the dispatcher of an origin, which a `pool.factory` has made, could not be closed. */
+const warn = (origin: string, error: unknown): void => {
+  const why = error instanceof Error ? error.name : typeof error
+  process.emitWarning(`The connections to ${origin} could not be closed: ${why}`, { code: 'BREAKWATER_CLOSE' })
+}
+
 /**
  * The bounded set of upstreams that are not configured by name or origin. Each is created by its first call and removed when it
  * has been idle for `idleTimeout`, or when another one needs its place; never while it has calls. One with an open circuit stays
@@ -21,6 +27,7 @@ export class DynamicUpstreams {
   /** Upstreams that only finish their calls, with the promise of their end. */
   readonly #draining = new Map<Upstream, Promise<void>>()
   #sweeping = false
+  #closing = false
 
   constructor(max: number, idleTimeout: number, env: Env) {
     this.#max = max
@@ -53,6 +60,7 @@ export class DynamicUpstreams {
 
   /** Drains all of them, and waits for those that are draining already. */
   async drain(): Promise<void> {
+    this.#closing = true
     for (const [origin, upstream] of [...this.#oldestFirst()]) this.#remove(origin, upstream)
     await Promise.all(this.#draining.values())
   }
@@ -92,7 +100,10 @@ export class DynamicUpstreams {
 
   #remove(origin: string, upstream: Upstream): void {
     this.#cache.delete(origin)
-    this.#draining.set(upstream, upstream.drain().finally(() => this.#draining.delete(upstream)))
+    const drained = upstream.drain().finally(() => this.#draining.delete(upstream))
+    this.#draining.set(upstream, drained)
+    // Nothing waits for an upstream that makes room for another one. A client that is closed waits, and rejects with the error.
+    drained.catch((error: unknown) => { if (!this.#closing) warn(origin, error) })
   }
 
   #sweepLater(): void {

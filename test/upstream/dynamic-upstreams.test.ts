@@ -163,6 +163,53 @@ suite('idle ones', () => {
   })
 })
 
+suite('a dispatcher of pool.factory', () => {
+  /** A dispatcher that replies to every request, and counts how often it is closed and destroyed. */
+  const dispatcher = (close = (): Promise<void> => Promise.resolve()): { closed: number; destroyed: number } & object => {
+    const counted = {
+      closed: 0, destroyed: 0,
+      dispatch: (_: unknown, handler: { onRequestStart(c: object): void; onResponseError(c: object, error: Error): void }) => {
+        const controller = { pause: () => undefined, resume: () => undefined, abort: () => undefined }
+        handler.onRequestStart(controller)
+        queueMicrotask(() => { handler.onResponseError(controller, new Error('down')) })
+        return true
+      },
+      close: () => {
+        counted.closed++
+        return close()
+      },
+      destroy: () => {
+        counted.destroyed++
+        return Promise.resolve()
+      },
+    }
+    return counted
+  }
+  const clientOf = (factory: (origin: string) => object, maxUpstreams = 1): Client =>
+    createClient({ maxUpstreams, retry: false, breaker: false, pool: { factory } } as unknown as ClientOptions)
+
+  test('that serves several origins, or clients, is closed with the last of them', async () => {
+    const shared = dispatcher()
+    const [one, two] = [clientOf(() => shared, 2), clientOf(() => shared, 2)]
+    for (const client of [one, two]) for (const host of ['a', 'b', 'c']) await failure(client.get(`http://${host}.test/`), Error)
+    await one.close()
+    deepEqual([shared.closed, shared.destroyed], [0, 0])
+    await two.close()
+    deepEqual([shared.closed, shared.destroyed], [1, 0])
+  })
+
+  test('that fails to close is reported as a warning; a client that is closed rejects', async t => {
+    const warnings = t.mock.method(process, 'emitWarning', () => undefined)
+    const client = clientOf(() => dispatcher(() => Promise.reject(new Error('secret'))))
+    for (const host of ['a', 'b']) await failure(client.get(`http://${host}.test/`), Error)
+    await eventually(() => warnings.mock.callCount() === 1)
+    const [message] = warnings.mock.calls[0]!.arguments as unknown as [string]
+    equal(message, 'The connections to http://a.test could not be closed: Error')
+    equal((await failure(client.close(), Error)).message, 'secret')
+    equal(warnings.mock.callCount(), 1)
+  })
+})
+
 test('there is no timer for each upstream', async t => {
   let [background, exact] = [0, 0]
   const { clock, random } = systemEnv
