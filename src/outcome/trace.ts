@@ -5,6 +5,12 @@ const MAX_ENTRIES = 64
 
 let lastNumber = 0
 
+/** Control characters, which must not reach a log or a terminal. undici sends those from 0x7f on. */
+const CONTROL = /[\0-\x1f\x7f-\x9f]/g
+
+const printable = (path: string): string =>
+  path.replace(CONTROL, character => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+
 /** What happened to one call. Separate from the call, so that an error does not retain a body or a header. */
 export class Trace implements CallReport {
   readonly upstream: string
@@ -33,7 +39,7 @@ export class Trace implements CallReport {
 
   get path(): string {
     const query = this.#target.indexOf('?')
-    return query === -1 ? this.#target : this.#target.slice(0, query)
+    return printable(query === -1 ? this.#target : this.#target.slice(0, query))
   }
 
   get elapsed(): number {
