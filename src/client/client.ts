@@ -1,6 +1,7 @@
 import type { Send } from '../call/layer.ts'
 import type { Perform } from '../upstream/perform.ts'
 import { systemEnv, type Env } from '../clock.ts'
+import { release } from '../http/body.ts'
 import { DispatcherCore } from './dispatcher/core.ts'
 import { Upstreams } from '../upstream/upstreams.ts'
 import { ClientDispatcher } from './dispatcher/dispatcher.ts'
@@ -8,7 +9,7 @@ import { fetchOver } from './dispatcher/fetch.ts'
 import type { Explanation } from '../upstream/explain.ts'
 import { checkClient, DEFAULTS, type ClientOptions, type Policy, type UpstreamOptions } from '../options/options.ts'
 import type { Reply } from '../outcome/reply.ts'
-import { requestOf, type CallOptions } from '../call/request.ts'
+import { requestOf, type CallOptions, type Request } from '../call/request.ts'
 import { callPipeline, pipeline } from '../pipeline.ts'
 import { StaleCache } from '../layers/stale/cache.ts'
 import { split, splitPlain } from '../http/target.ts'
@@ -138,6 +139,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   }
 
   #request(method: string, url: string | URL, options: CallOptions | undefined, streamed: boolean): Promise<Reply> {
+    let request: Request | undefined
     try {
       // A plain URL of a known upstream needs no parsing; nearly every call has one.
       const plain = typeof url === 'string' ? splitPlain(url) : undefined
@@ -145,9 +147,11 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
       if (plain !== undefined && known !== undefined) {
         return this.#perform(known, requestOf(method, plain, options, streamed))
       }
-      const request = requestOf(method, split(url), options, streamed)
+      request = requestOf(method, split(url), options, streamed)
       return this.#perform(this.#upstreams.at(request.origin, request.method, request.target), request)
     } catch (error) {
+      // No upstream takes it.
+      release(request?.body)
       return Promise.reject(error)
     }
   }

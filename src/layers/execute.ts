@@ -4,6 +4,7 @@ import type { Env } from '../clock.ts'
 import { codeOf, RejectedError, StatusError, UpstreamError } from '../outcome/errors.ts'
 import { channels, publishRefused } from '../events.ts'
 import type { Reply } from '../outcome/reply.ts'
+import { release } from '../http/body.ts'
 import { Failed, rejected, onSettle, type Settle } from '../call/completion.ts'
 import { Trace } from '../outcome/trace.ts'
 import type { Perform } from '../upstream/perform.ts'
@@ -15,7 +16,10 @@ export const execute = (send: Send): Perform => (upstream, request) => {
   const { method, target, headers, body, options: { signal } } = request
   const trace = new Trace(upstream.name, method, target, env.clock.now())
   // Nothing is created, armed or awaited for a call that no endpoint admits, now or soon.
-  if (upstream.endpoints.isShut(trace.startedAt)) return rejected(refusal(upstream, trace))
+  if (upstream.endpoints.isShut(trace.startedAt)) {
+    release(body)
+    return rejected(refusal(upstream, trace))
+  }
 
   const call = new Call({ upstream, settings: upstream.settings.of(request), trace, target, headers, body, signal })
   startCall(upstream, trace)
@@ -27,6 +31,7 @@ const finish: Settle = (call, reply, error) => {
   const { clock } = (call.upstream as Upstream).env
   const now = clock.now()
   if (reply === undefined) {
+    release(call.body)
     endCall(call, now, error)
     return undefined
   }
