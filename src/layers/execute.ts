@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { Call } from '../call/call.ts'
 import type { Send } from '../call/layer.ts'
 import type { Env } from '../clock.ts'
@@ -47,9 +48,17 @@ const finish: Settle = (call, reply, error) => {
   return undefined
 }
 
+/** Whether an event that is published later than the start of a call has a listener. */
+const hasListeners = (): boolean => {
+  const { attemptStart, attemptEnd, callEnd, refused, retry, retryStopped, hedge } = channels
+  return attemptStart.hasSubscribers || callEnd.hasSubscribers || attemptEnd.hasSubscribers || refused.hasSubscribers
+    || retry.hasSubscribers || retryStopped.hasSubscribers || hedge.hasSubscribers
+}
+
 /** Counts and publishes the start of a call, once it is certain that its end will be published. */
 export function startCall(upstream: Upstream, trace: Trace): void {
   upstream.began(trace.startedAt)
+  if (hasListeners()) trace.context = AsyncLocalStorage.snapshot()
   publishCallStart(trace, upstream.env)
 }
 
@@ -78,8 +87,12 @@ export function endCall(call: Call, now: number, error?: unknown, reply?: Reply)
   call.over()
   upstream.ended()
   if (error instanceof UpstreamError) upstream.remember(error, now)
-  if (error instanceof RejectedError) publishRefused(upstream.env, trace.upstream, trace.method, error)
-  if (channels.callEnd.hasSubscribers) publishCallEnd(trace, upstream.env, { now, queued, error, reply })
+  if (error instanceof RejectedError) {
+    trace.inContext(() => { publishRefused(upstream.env, trace.upstream, trace.method, error) })
+  }
+  if (channels.callEnd.hasSubscribers) {
+    trace.inContext(() => { publishCallEnd(trace, upstream.env, { now, queued, error, reply }) })
+  }
 }
 
 interface CallResult {

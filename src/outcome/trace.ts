@@ -17,6 +17,8 @@ export class Trace implements CallReport {
   readonly method: string
   readonly startedAt: number
   attempts = 0
+  /** Runs a function in the async context of the caller; undefined if no listener needs it. */
+  context: (<T>(run: () => T) => T) | undefined = undefined
   #number = 0
   #target: string
   #lastAt: number
@@ -48,6 +50,12 @@ export class Trace implements CallReport {
 
   get timeline(): readonly TimelineEntry[] {
     return this.#entries ?? []
+  }
+
+  /** Runs `publish` in the caller's async context: a permit, a timer or a socket may have resumed the call in another one. */
+  inContext(publish: () => void): void {
+    if (this.context === undefined) publish()
+    else this.context(publish)
   }
 
   /** Adds an event to the timeline of the call. */
