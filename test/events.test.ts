@@ -381,3 +381,18 @@ test("listeners run in the async context of the call's own caller, also when it 
     equal(seen.filter(([name]) => name === what).length, count, what)
   }
 })
+
+test('two copies of the package in one process use no name of a client and no number of a call twice', async t => {
+  const calls: string[] = []
+  const record = ({ client, call }: CallEvent): void => { calls.push(`${client}#${call}`) }
+  channels.callEnd.subscribe(record)
+  t.after(() => channels.callEnd.unsubscribe(record))
+  const copy = new URL('../src/outcome/counters.ts?copy', import.meta.url).href
+  const { counters } = await import(copy) as typeof import('../src/outcome/counters.ts')
+  const server = await closing(t, startServer(json({})))
+  const number = ++counters.calls
+  const name = `default-${++counters.unnamed + 1}`
+  const client = await closing(t, createClient())
+  await client.get(server.url)
+  deepEqual(calls, [`${name}#${number + 1}`])
+})

@@ -8,6 +8,7 @@ import { ClientDispatcher } from './dispatcher/dispatcher.ts'
 import { fetchOver } from './dispatcher/fetch.ts'
 import type { Explanation } from '../upstream/explain.ts'
 import { checkClient, DEFAULTS, type ClientOptions, type Policy, type UpstreamOptions } from '../options/options.ts'
+import { counters } from '../outcome/counters.ts'
 import type { Reply } from '../outcome/reply.ts'
 import { requestOf, type CallOptions, type Request } from '../call/request.ts'
 import { callPipeline, pipeline } from '../pipeline.ts'
@@ -38,7 +39,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
     checkClient(options)
     // Only own properties have been checked; inherited ones must not be read.
     const own = { ...options }
-    this.name = own.name ?? defaultName(unnamed + 1)
+    this.name = own.name ?? defaultName(counters.unnamed + 1)
     const env = envOf(own.env ?? systemEnv, this.name)
     this.#upstreams = new Upstreams(own, env)
     this.#env = env
@@ -46,7 +47,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
     this.#send = callPipeline(env)
     this.#perform = pipeline(this.#send, this.#upstreams, this.#cache)
     // A client whose construction fails takes no name.
-    if (own.name === undefined) unnamed++
+    if (own.name === undefined) counters.unnamed++
   }
 
   /**
@@ -157,7 +158,6 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   }
 }
 
-let unnamed = 0
 /** The name of an unnamed client. Most processes have one; further ones are numbered. */
 const defaultName = (count: number): string => (count === 1 ? 'default' : `default-${count}`)
 

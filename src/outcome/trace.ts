@@ -1,9 +1,9 @@
+import { counters } from './counters.ts'
 import type { CallReport, TimelineEntry } from './upstream-error.ts'
 
 /** The most entries a timeline keeps. */
 const MAX_ENTRIES = 64
 
-let lastNumber = 0
 
 /** Control characters, which must not reach a log or a terminal. undici sends those from 0x7f on. */
 const CONTROL = /[\0-\x1f\x7f-\x9f]/g
@@ -35,7 +35,7 @@ export class Trace implements CallReport {
 
   /** The call's number. Assigned at the first read, so that it costs nothing while no event has a subscriber. */
   get number(): number {
-    if (this.#number === 0) this.#number = ++lastNumber
+    if (this.#number === 0) this.#number = ++counters.calls
     return this.#number
   }
 
