@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict'
 import diagnostics from 'node:diagnostics_channel'
 import { describe, test } from 'node:test'
@@ -353,3 +354,45 @@ async function everything(t: Context): Promise<void> {
   await Promise.all([1, 2].map(() => client.upstream('api').get('/', { ...options, fallback: () => ({ json: { secret } }) })))
   await client.close()
 }
+
+test("listeners run in the async context of the call's own caller, also when it was queued or is retried", async t => {
+  const user = new AsyncLocalStorage<string>()
+  const users = ['ann', 'bob', 'cat', 'dan']
+  const callers = new Map<number, string | undefined>()
+  const seen: [string, string | undefined, string | undefined][] = []
+  const begin = ({ call }: { call: number }): void => { callers.set(call, user.getStore()) }
+  const see = (what: string) => ({ call }: { call: number }): void => { seen.push([what, callers.get(call), user.getStore()]) }
+  const listeners = { attemptStart: see('start'), attemptEnd: see('end'), retry: see('retry'), callEnd: see('over') } as const
+  channels.callStart.subscribe(begin)
+  t.after(() => channels.callStart.unsubscribe(begin))
+  for (const name of ['attemptStart', 'attemptEnd', 'retry', 'callEnd'] as const) {
+    channels[name].subscribe(listeners[name])
+    t.after(() => channels[name].unsubscribe(listeners[name]))
+  }
+  const tried = new Set<string | undefined>()
+  const server = await closing(t, startServer(({ url }, response) => {
+    response.writeHead(tried.has(url) ? 200 : 503).end()
+    tried.add(url)
+  }))
+  const client = await closing(t, createClient({ breaker: false, retry: { backoff: 1 }, limit: { max: 1, adaptive: false } }))
+  await Promise.all(users.map(name => user.run(name, () => client.get(`${server.url}/${name}`))))
+  deepEqual(seen.filter(([, caller, found]) => caller !== found), [])
+  for (const [what, count] of [['start', 8], ['end', 8], ['retry', 4], ['over', 4]] as const) {
+    equal(seen.filter(([name]) => name === what).length, count, what)
+  }
+})
+
+test('two copies of the package in one process use no name of a client and no number of a call twice', async t => {
+  const calls: string[] = []
+  const record = ({ client, call }: CallEvent): void => { calls.push(`${client}#${call}`) }
+  channels.callEnd.subscribe(record)
+  t.after(() => channels.callEnd.unsubscribe(record))
+  const copy = new URL('../src/outcome/counters.ts?copy', import.meta.url).href
+  const { counters } = await import(copy) as typeof import('../src/outcome/counters.ts')
+  const server = await closing(t, startServer(json({})))
+  const number = ++counters.calls
+  const name = `default-${++counters.unnamed + 1}`
+  const client = await closing(t, createClient())
+  await client.get(server.url)
+  deepEqual(calls, [`${name}#${number + 1}`])
+})

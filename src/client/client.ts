@@ -1,17 +1,19 @@
 import type { Send } from '../call/layer.ts'
 import type { Perform } from '../upstream/perform.ts'
 import { systemEnv, type Env } from '../clock.ts'
+import { release } from '../http/body.ts'
 import { DispatcherCore } from './dispatcher/core.ts'
 import { Upstreams } from '../upstream/upstreams.ts'
 import { ClientDispatcher } from './dispatcher/dispatcher.ts'
 import { fetchOver } from './dispatcher/fetch.ts'
 import type { Explanation } from '../upstream/explain.ts'
+import { counters } from '../outcome/counters.ts'
 import type { ClientOptions } from '../options/client-options.ts'
 import { DEFAULTS, type Policy } from '../options/policy.ts'
 import { checkClient } from '../options/schema.ts'
 import type { UpstreamOptions } from '../options/upstream-options.ts'
 import type { Reply } from '../outcome/reply.ts'
-import { requestOf } from '../call/request.ts'
+import { requestOf, type Request } from '../call/request.ts'
 import type { CallOptions } from '../options/call-options.ts'
 import { callPipeline, pipeline } from '../pipeline.ts'
 import { StaleCache } from '../layers/stale/cache.ts'
@@ -39,7 +41,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   constructor(options: ClientOptions) {
     super()
     const own = checkClient(options)
-    this.name = own.name ?? defaultName(unnamed + 1)
+    this.name = own.name ?? defaultName(counters.unnamed + 1)
     const env = envOf(own.env ?? systemEnv, this.name)
     this.#upstreams = new Upstreams(own, env)
     this.#env = env
@@ -47,7 +49,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
     this.#send = callPipeline(env)
     this.#perform = pipeline(this.#send, this.#upstreams, this.#cache)
     // A client whose construction fails takes no name.
-    if (own.name === undefined) unnamed++
+    if (own.name === undefined) counters.unnamed++
   }
 
   /**
@@ -140,6 +142,7 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
   }
 
   #request(method: string, url: string | URL, options: CallOptions | undefined, streamed: boolean): Promise<Reply> {
+    let request: Request | undefined
     try {
       // A plain URL of a known upstream needs no parsing; nearly every call has one.
       const plain = typeof url === 'string' ? splitPlain(url) : undefined
@@ -147,15 +150,16 @@ export class Client extends Verbs<string | URL> implements AsyncDisposable {
       if (plain !== undefined && known !== undefined) {
         return this.#perform(known, requestOf(method, plain, options, streamed))
       }
-      const request = requestOf(method, split(url), options, streamed)
+      request = requestOf(method, split(url), options, streamed)
       return this.#perform(this.#upstreams.at(request.origin, request.method, request.target), request)
     } catch (error) {
+      // No upstream takes it.
+      release(request?.body)
       return Promise.reject(error)
     }
   }
 }
 
-let unnamed = 0
 /** The name of an unnamed client. Most processes have one; further ones are numbered. */
 const defaultName = (count: number): string => (count === 1 ? 'default' : `default-${count}`)
 

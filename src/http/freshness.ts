@@ -1,5 +1,5 @@
 import type { HeaderFields } from './headers.ts'
-import type { ReplyHeaders } from '../outcome/reply.ts'
+import type { Reply, ReplyHeaders } from '../outcome/reply.ts'
 import { directivesOf, msOf, seconds, textOf, type Directives } from './cache-control.ts'
 import { httpDate } from './date.ts'
 import { isTracing } from './request-key.ts'
@@ -16,6 +16,8 @@ export interface Lifetime {
 const STORABLE: ReadonlySet<number> = new Set([200, 203, 204])
 /** Directives that forbid storing a reply in a shared cache, or using it without revalidation. */
 const FORBIDS_STORING = ['no-store', 'no-cache', 'private']
+/** Directives that forbid sharing a reply, even among calls that are in flight together. */
+const FORBIDS_SHARING = ['no-store', 'private']
 /** Directives that forbid using a reply that is no longer fresh (RFC 9111 §4.2.4, and §5.2.2.10 for s-maxage). */
 const FRESH_ONLY = ['must-revalidate', 'proxy-revalidate', 's-maxage']
 /** Directives that let a shared cache store the reply to a request with credentials (RFC 9111 §3.5). */
@@ -30,6 +32,18 @@ export function isCacheable(headers: HeaderFields): boolean {
   for (const name of Object.keys(headers)) if (name === 'range' || name.startsWith('if-')) return false
   return !directivesOf(headers['cache-control']).has('no-store')
 }
+
+/**
+ * Whether a reply is meant for the sender of this one request: listeners have added fields to the request that are not part of
+ * its key (credentials, mostly), or the reply itself forbids sharing. No other call may have it.
+ */
+export const isPersonal = ({ headers, added }: Pick<Reply, 'headers' | 'added'>): boolean =>
+  hasKeylessFields(added) || headers['set-cookie'] !== undefined || !isVaryKnown(headers['vary'])
+  || hasOne(directivesOf(headers['cache-control']), FORBIDS_SHARING)
+
+/** Whether fields that listeners added affect the reply: all but tracing headers can. */
+export const hasKeylessFields = (added: Reply['added']): boolean =>
+  added !== undefined && !Object.keys(added).every(isTracing)
 
 /**
  * How long the reply to a GET may be stored to replace an error, by the rules for a shared cache (RFC 9111 §3, §4.2.4, RFC 5861

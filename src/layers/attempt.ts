@@ -35,7 +35,9 @@ export const attempt = (env: Env): Layer => next => {
     if (error === undefined) recordLatency(call, reply, now, clock.stalledAt >= call.attemptAt)
     else if (error === SUPERSEDED) endpoint.latency.record(duration)
     else call.trace.mark(`attempt ${call.attempt} to ${endpoint.origin} failed: ${reasonOf(error)}`, now)
-    if (channels.attemptEnd.hasSubscribers) publishAttemptEnd(call, endpoint, env, { duration, reply, error })
+    if (channels.attemptEnd.hasSubscribers) {
+      call.trace.inContext(() => { publishAttemptEnd(call, endpoint, env, { duration, reply, error }) })
+    }
   }
   return call => {
     if (call.cancelled) return rejected(call.reason)
@@ -66,6 +68,7 @@ function recordLatency(call: Call, reply: Reply | undefined, now: number, stalle
 function annotate(reply: Reply, call: Call, headersAfter: number): void {
   const { status, headers } = reply
   reply.attempts = call.trace.attempts
+  reply.added = call.added
   reply.queued = call.queued
   reply.headersAfter = headersAfter
   if (status < 400) return
@@ -102,7 +105,9 @@ function publishAttemptStart(call: Call, { origin: endpoint }: Endpoint, { clien
     checkAddedHeader(name, value)
     added = { ...added, [name.toLowerCase()]: value }
   }
-  channels.attemptStart.publish({ client, call: number, upstream, endpoint, method, path, attempt: attempts, setHeader })
+  call.trace.inContext(() => {
+    channels.attemptStart.publish({ client, call: number, upstream, endpoint, method, path, attempt: attempts, setHeader })
+  })
   return added
 }
 

@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Env } from '../clock.ts'
-import { DeadlineExceededError, UpstreamError } from '../outcome/errors.ts'
+import { DeadlineExceededError, StatusError, UpstreamError } from '../outcome/errors.ts'
 import { channels } from '../events.ts'
 import type { Perform } from '../upstream/perform.ts'
+import { hasKeylessFields, isPersonal } from '../http/freshness.ts'
 import { mergedFields, requestKey } from '../http/request-key.ts'
 import { isSafe } from '../http/methods.ts'
 import type { Reply } from '../outcome/reply.ts'
@@ -19,6 +21,13 @@ import { armTimeoutAndAbort } from '../call/wait.ts'
 export function coalesce(next: Perform): Perform {
   /** The flights of each upstream that can be joined: at most as many as it has calls in flight. */
   const joinable = new WeakMap<Upstream, Map<string, Flight>>()
+  /** Upstreams whose last call had header fields of listeners that may differ between callers: their calls share nothing. */
+  const personal = new WeakSet<Upstream>()
+
+  const learn = (upstream: Upstream, { added }: Reply): void => {
+    if (hasKeylessFields(added)) personal.add(upstream)
+    else personal.delete(upstream)
+  }
 
   const flightsOf = (upstream: Upstream): Map<string, Flight> => {
     const flights = joinable.get(upstream) ?? new Map<string, Flight>()
@@ -33,18 +42,33 @@ export function coalesce(next: Perform): Perform {
       return next(upstream, request).finally(() => { joinable.delete(upstream) })
     }
     if (!canShare(request)) return next(upstream, request)
+    if (personal.has(upstream)) {
+      return next(upstream, request).then(reply => {
+        learn(upstream, reply)
+        return reply
+      })
+    }
     const flights = flightsOf(upstream)
     const key = keyOf(upstream, request)
     const caller = new Caller(upstream, request)
     const existing = flights.get(key)
     if (existing !== undefined) return existing.join(caller)
-    const flight: Flight = new Flight(caller, perform, () => {
+    const flight: Flight = new Flight(caller, perform, next, () => {
       // After all callers have left, another flight may have started with the same key.
       if (flights.get(key) === flight) flights.delete(key)
     })
     const sent = next(upstream, withOptions(request, { signal: flight.signal }))
     flights.set(key, flight)
-    sent.then(reply => { flight.succeed(reply) }, (error: unknown) => { flight.fail(error) })
+    sent.then(
+      reply => {
+        learn(upstream, reply)
+        flight.succeed(reply)
+      },
+      (error: unknown) => {
+        if (error instanceof StatusError) learn(upstream, error.reply)
+        flight.fail(error)
+      },
+    )
     return flight.join(caller)
   }
   return perform
@@ -66,6 +90,8 @@ class Caller {
   readonly request: Request
   readonly startedAt: number
   readonly deadlineAt: number
+  /** Runs a function in the caller's own async context, as a request that it sends later is not that of the first caller. */
+  readonly inContext: ReturnType<typeof AsyncLocalStorage.snapshot> = AsyncLocalStorage.snapshot()
   resolve: (reply: Reply | Promise<Reply>) => void = () => undefined
   reject: (error: unknown) => void = () => undefined
   /** Disarms its timeout and abort signal. */
@@ -95,17 +121,20 @@ class Caller {
 class Flight {
   readonly #first: Caller
   readonly #perform: Perform
+  readonly #alone: Perform
   readonly #onOver: () => void
   readonly #callers = new Set<Caller>()
   readonly #controller = new AbortController()
 
   /**
    * @param perform - performs the request of a caller whose deadline is later than the flight's.
+   * @param alone - performs the request of a caller that may not have the flight's reply, and shares it with no other caller.
    * @param onOver - runs when the flight cannot be joined any more.
    */
-  constructor(first: Caller, perform: Perform, onOver: () => void) {
+  constructor(first: Caller, perform: Perform, alone: Perform, onOver: () => void) {
     this.#first = first
     this.#perform = perform
+    this.#alone = alone
     this.#onOver = onOver
   }
 
@@ -130,9 +159,15 @@ class Flight {
     })
   }
 
+  /** A reply that is meant for the first caller goes to that one alone; the others then send their own requests. */
   succeed(reply: Reply): void {
+    const mine = isPersonal(reply)
     for (const caller of this.#removeAll()) {
       const isFirst = caller === this.#first
+      if (mine && !isFirst) {
+        this.#sendAlone(caller)
+        continue
+      }
       const own = isFirst ? reply : reply.copy()
       own.shared = !isFirst
       own.total = caller.env.clock.now() - caller.startedAt
@@ -145,13 +180,21 @@ class Flight {
    * by the caller with the latest deadline, so that they need not change flights again.
    */
   fail(error: unknown): void {
+    const mine = error instanceof StatusError && isPersonal(error.reply)
     const callers = this.#removeAll().sort((a, b) => b.deadlineAt - a.deadlineAt)
     for (const caller of callers) {
       const { upstream, request, left } = caller
-      if (error instanceof DeadlineExceededError && left >= 1) {
-        caller.resolve(this.#perform(upstream, within(request, left)))
+      if (mine && caller !== this.#first) this.#sendAlone(caller)
+      else if (error instanceof DeadlineExceededError && left >= 1) {
+        caller.resolve(caller.inContext(this.#perform, upstream, within(request, left)))
       } else caller.reject(caller === this.#first ? error : errorFor(caller, error, this.#first))
     }
+  }
+
+  #sendAlone(caller: Caller): void {
+    const { upstream, request, left } = caller
+    if (left >= 1) caller.resolve(caller.inContext(this.#alone, upstream, within(request, left)))
+    else caller.reject(deadlineExceeded(caller))
   }
 
   #removeAll(): Caller[] {

@@ -1,9 +1,11 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { Call } from '../call/call.ts'
 import type { Send } from '../call/layer.ts'
 import type { Env } from '../clock.ts'
 import { codeOf, RejectedError, StatusError, UpstreamError } from '../outcome/errors.ts'
 import { channels, publishRefused } from '../events.ts'
 import type { Reply } from '../outcome/reply.ts'
+import { release } from '../http/body.ts'
 import { Failed, rejected, onSettle, type Settle } from '../call/completion.ts'
 import { Trace } from '../outcome/trace.ts'
 import type { Perform } from '../upstream/perform.ts'
@@ -15,7 +17,10 @@ export const execute = (send: Send): Perform => (upstream, request) => {
   const { method, target, headers, body, options: { signal } } = request
   const trace = new Trace(upstream.name, method, target, env.clock.now())
   // Nothing is created, armed or awaited for a call that no endpoint admits, now or soon.
-  if (upstream.endpoints.isShut(trace.startedAt)) return rejected(refusal(upstream, trace))
+  if (upstream.endpoints.isShut(trace.startedAt)) {
+    release(body)
+    return rejected(refusal(upstream, trace))
+  }
 
   const call = new Call({ upstream, settings: upstream.settings.of(request), trace, target, headers, body, signal })
   startCall(upstream, trace)
@@ -27,6 +32,7 @@ const finish: Settle = (call, reply, error) => {
   const { clock } = (call.upstream as Upstream).env
   const now = clock.now()
   if (reply === undefined) {
+    release(call.body)
     endCall(call, now, error)
     return undefined
   }
@@ -47,9 +53,17 @@ const finish: Settle = (call, reply, error) => {
   return undefined
 }
 
+/** Whether an event that is published later than the start of a call has a listener. */
+const hasListeners = (): boolean => {
+  const { attemptStart, attemptEnd, callEnd, refused, retry, retryStopped, hedge } = channels
+  return attemptStart.hasSubscribers || callEnd.hasSubscribers || attemptEnd.hasSubscribers || refused.hasSubscribers
+    || retry.hasSubscribers || retryStopped.hasSubscribers || hedge.hasSubscribers
+}
+
 /** Counts and publishes the start of a call, once it is certain that its end will be published. */
 export function startCall(upstream: Upstream, trace: Trace): void {
   upstream.began(trace.startedAt)
+  if (hasListeners()) trace.context = AsyncLocalStorage.snapshot()
   publishCallStart(trace, upstream.env)
 }
 
@@ -78,8 +92,12 @@ export function endCall(call: Call, now: number, error?: unknown, reply?: Reply)
   call.over()
   upstream.ended()
   if (error instanceof UpstreamError) upstream.remember(error, now)
-  if (error instanceof RejectedError) publishRefused(upstream.env, trace.upstream, trace.method, error)
-  if (channels.callEnd.hasSubscribers) publishCallEnd(trace, upstream.env, { now, queued, error, reply })
+  if (error instanceof RejectedError) {
+    trace.inContext(() => { publishRefused(upstream.env, trace.upstream, trace.method, error) })
+  }
+  if (channels.callEnd.hasSubscribers) {
+    trace.inContext(() => { publishCallEnd(trace, upstream.env, { now, queued, error, reply }) })
+  }
 }
 
 interface CallResult {

@@ -86,7 +86,10 @@ class Race {
     trace.mark(`hedged after ${Math.round(delay)} ms`, now)
     if (channels.hedge.hasSubscribers) {
       const { client = '' } = this.#track.env
-      channels.hedge.publish({ client, call: trace.number, upstream: trace.upstream, method, attempt: trace.attempts + 1, delay })
+      const { number, upstream, attempts } = trace
+      trace.inContext(() => {
+        channels.hedge.publish({ client, call: number, upstream, method, attempt: attempts + 1, delay })
+      })
     }
     this.#run(call.fork(now))
   }

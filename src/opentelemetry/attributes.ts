@@ -26,9 +26,14 @@ export function serverAttributes(endpoint: string): Attributes {
   return found
 }
 
-/** The value of `error.type`, if the exchange failed: the status if it is 400 or more, otherwise the code of the error. */
-export const errorType = (status: number | undefined, error: string | undefined): string | undefined =>
-  status !== undefined && status >= 400 ? String(status) : error
+/**
+ * The value of `error.type`, if the exchange failed: the status if it is 400 or more, otherwise the code of the error. A call
+ * that its caller has cancelled has not failed.
+ */
+export const errorType = (status: number | undefined, error: string | undefined): string | undefined => {
+  if (error === 'aborted') return undefined
+  return status !== undefined && status >= 400 ? String(status) : error
+}
 
 /** The attributes of an outcome: `http.response.status_code` and `error.type`. */
 export function outcomeAttributes(status: number | undefined, error: string | undefined): Attributes {

@@ -79,7 +79,7 @@ export function traceClient(client: Client, { tracer, propagator, methods, onErr
     calls.delete(call)
     span.setAttributes({ ...outcomeAttributes(status, error), 'breakwater.attempts': made, 'breakwater.queued': queued / 1_000 })
     // With `throwOnStatus: false` a status is no error of the call.
-    if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR })
+    if (errorType(undefined, error) !== undefined) span.setStatus({ code: SpanStatusCode.ERROR })
     span.end()
   })
   return () => {

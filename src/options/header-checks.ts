@@ -26,9 +26,11 @@ export const filledHeaderValue: Check = (value, where) => {
   text(value, where)
 }
 
-/** A field name, or false for none. */
+/** The name of a field that carries something of ours, or false for none. */
 export const headerName: Check = (value, where) => {
-  if (value !== false && !isToken(value)) refuse(where, value, 'a header name or false')
+  if (value === false) return
+  if (!isToken(value)) refuse(where, value, 'a header name or false')
+  if (FRAMING.has(String(value).toLowerCase())) refuse(where, value, 'the name of a field that does not frame the message')
 }
 
 /** Checks header fields: names are tokens, values hold no line break or other control character. */

@@ -67,6 +67,8 @@ export class Reply {
   verdict: Verdict = 'healthy'
   /** The wait its Retry-After asks for, in ms. @internal */
   retryAfter: number | undefined = undefined
+  /** Header fields that listeners of `attemptStart` added to its request. @internal */
+  added: Readonly<Record<string, unknown>> | undefined = undefined
   /** The StatusError for this reply, once there is one. @internal */
   failure: { stopped: StopReason | undefined } | undefined = undefined
   /** The error for a caller who would get the body, if the body of this error status was not read to its end. @internal */

@@ -1,9 +1,15 @@
+import { counters } from './counters.ts'
 import type { CallReport, TimelineEntry } from './upstream-error.ts'
 
 /** The most entries a timeline keeps. */
 const MAX_ENTRIES = 64
 
-let lastNumber = 0
+
+/** Control characters, which must not reach a log or a terminal. undici sends those from 0x7f on. */
+const CONTROL = /[\0-\x1f\x7f-\x9f]/g
+
+const printable = (path: string): string =>
+  path.replace(CONTROL, character => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
 
 /** What happened to one call. Separate from the call, so that an error does not retain a body or a header. */
 export class Trace implements CallReport {
@@ -11,6 +17,8 @@ export class Trace implements CallReport {
   readonly method: string
   readonly startedAt: number
   attempts = 0
+  /** Runs a function in the async context of the caller; undefined if no listener needs it. */
+  context: (<T>(run: () => T) => T) | undefined = undefined
   #number = 0
   #target: string
   #lastAt: number
@@ -27,13 +35,13 @@ export class Trace implements CallReport {
 
   /** The call's number. Assigned at the first read, so that it costs nothing while no event has a subscriber. */
   get number(): number {
-    if (this.#number === 0) this.#number = ++lastNumber
+    if (this.#number === 0) this.#number = ++counters.calls
     return this.#number
   }
 
   get path(): string {
     const query = this.#target.indexOf('?')
-    return query === -1 ? this.#target : this.#target.slice(0, query)
+    return printable(query === -1 ? this.#target : this.#target.slice(0, query))
   }
 
   get elapsed(): number {
@@ -42,6 +50,12 @@ export class Trace implements CallReport {
 
   get timeline(): readonly TimelineEntry[] {
     return this.#entries ?? []
+  }
+
+  /** Runs `publish` in the caller's async context: a permit, a timer or a socket may have resumed the call in another one. */
+  inContext(publish: () => void): void {
+    if (this.context === undefined) publish()
+    else this.context(publish)
   }
 
   /** Adds an event to the timeline of the call. */

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
 import type { StreamBody } from '../http/body.ts'
-import type { HeaderFields } from '../http/headers.ts'
+import { TOKEN, type HeaderFields } from '../http/headers.ts'
 import { errors } from './undici.ts'
 
 /** The options of a dispatched request; undici's types lack `allowH2`. */
@@ -10,6 +10,9 @@ export type DispatchOptions = Dispatcher.DispatchOptions & { allowH2?: boolean }
 type RequestHeaders = NonNullable<DispatchOptions['headers']>
 /** Alternating names and values; a value may be an array, which undici's types do not say. */
 type Flat = unknown[]
+
+/** Characters that undici refuses in a path. */
+const UNSENDABLE = /[^\u0021-\u00ff]/
 
 const invalid = (message: string): never => {
   throw new errors.InvalidArgumentError(message)
@@ -21,7 +24,10 @@ const invalid = (message: string): never => {
  */
 export function checkDispatchOptions(options: DispatchOptions, handler: Dispatcher.DispatchHandler): void {
   if (typeof options.path !== 'string') invalid('path must be a string')
+  // What undici refuses must not get into errors and logs before that, when a call is refused by an open circuit.
+  if (UNSENDABLE.test(options.path)) invalid('invalid request path')
   if (typeof options.method !== 'string') invalid('method must be a string')
+  if (!TOKEN.test(options.method)) invalid('invalid request method')
   const required = options.upgrade || options.method === 'CONNECT'
     ? ['onRequestStart', 'onResponseError', 'onRequestUpgrade'] as const
     : ['onRequestStart', 'onResponseError', 'onResponseStart', 'onResponseData', 'onResponseEnd'] as const

@@ -17,6 +17,17 @@ import { SteadyClient } from './steady-client.ts'
 /** Sends an exchange again, on a connection it chooses. */
 export type Replayer = Pick<Transport, 'replay'>
 
+/**
+ * How many endpoints use each dispatcher of a factory, those of all clients counted: the factory may return one, such as a proxy
+ * agent, for all origins.
+ */
+const users = new WeakMap<Dispatcher, number>()
+
+/** Closes a dispatcher; if it has been destroyed meanwhile, it is closed already. */
+const closed = (dispatcher: Dispatcher): Promise<void> => dispatcher.close().catch((error: unknown) => {
+  if ((error as { code?: unknown } | undefined)?.code !== 'UND_ERR_DESTROYED') throw error
+})
+
 /** The dispatcher of an endpoint: undici's pool, or the one `pool.factory` returns. */
 export class EndpointDispatcher implements Transport {
   readonly clock: Clock
@@ -27,6 +38,7 @@ export class EndpointDispatcher implements Transport {
   readonly #isHttp2Offered: boolean
   /** For undici's own timers, if its pool has one that must not apply to a request. */
   readonly #timeouts: Partial<DispatchOptions>
+  #inUse = true
 
   constructor(origin: string, policy: PoolPolicy, env: Env, replayer: Replayer) {
     this.clock = env.clock
@@ -37,7 +49,28 @@ export class EndpointDispatcher implements Transport {
     if (policy.factory === undefined) {
       this.#connector = connectorOf(policy, env)
       this.dispatcher = undiciPool(origin, policy, this.#connector)
-    } else this.dispatcher = policy.factory(origin) as unknown as Dispatcher
+    } else {
+      this.dispatcher = policy.factory(origin) as unknown as Dispatcher
+      users.set(this.dispatcher, (users.get(this.dispatcher) ?? 0) + 1)
+    }
+  }
+
+  /** Lets exchanges in flight finish, then closes the dispatcher, unless other endpoints use it. */
+  async close(): Promise<void> {
+    if (this.#leave()) await closed(this.dispatcher)
+  }
+
+  /** Ends exchanges in flight and closes the dispatcher now, unless other endpoints use it. */
+  async destroy(): Promise<void> {
+    if (this.#leave()) await this.dispatcher.destroy()
+  }
+
+  /** Stops using the dispatcher. @returns whether no other endpoint uses it */
+  #leave(): boolean {
+    const left = (users.get(this.dispatcher) ?? 1) - (this.#inUse ? 1 : 0)
+    if (this.#inUse && this.#connector === undefined) users.set(this.dispatcher, left)
+    this.#inUse = false
+    return this.#connector !== undefined || left <= 0
   }
 
   passthrough(options: DispatchOptions, handler: Dispatcher.DispatchHandler, fields: HeaderFields): boolean {

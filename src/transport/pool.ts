@@ -28,11 +28,6 @@ export interface Pool {
   destroy(): Promise<void>
 }
 
-/** Closes a dispatcher; if it has been destroyed meanwhile, it is closed already. */
-const closed = (dispatcher: Dispatcher): Promise<void> => dispatcher.close().catch((error: unknown) => {
-  if ((error as { code?: unknown } | undefined)?.code !== 'UND_ERR_DESTROYED') throw error
-})
-
 /**
  * An undici pool, driven through `dispatch()`, so that a buffered reply needs no Readable. The pool is created at the first call,
  * so that an upstream that is never called has no connection machinery, and replaced when it is older than `maxAge`, so that DNS
@@ -94,12 +89,12 @@ export class EndpointPool implements Pool, Replayer {
 
   async close(): Promise<void> {
     const current = this.#current
-    await Promise.all([current && closed(current.dispatcher), this.#http1?.close(), ...this.#retiring?.values() ?? []])
+    await Promise.all([current?.close(), this.#http1?.close(), ...this.#retiring?.values() ?? []])
   }
 
   async destroy(): Promise<void> {
     const all = [this.#current, ...this.#retiring?.keys() ?? []]
-    await Promise.all([this.#http1?.destroy(), ...all.map(one => one?.dispatcher.destroy())])
+    await Promise.all([this.#http1?.destroy(), ...all.map(one => one?.destroy())])
   }
 
   #dispatcherAt(now: number): EndpointDispatcher {
@@ -119,7 +114,7 @@ export class EndpointPool implements Pool, Replayer {
   #retire(old: EndpointDispatcher): void {
     const retiring = this.#retiring ??= new Map<EndpointDispatcher, Promise<void>>()
     const done = (): void => { retiring.delete(old) }
-    retiring.set(old, old.dispatcher.close().then(done, done))
+    retiring.set(old, old.close().then(done, done))
   }
 
   /** The pool for a request that rules out HTTP/2: for a WebSocket, or from a `fetch` without support for it. */

@@ -13,7 +13,7 @@ export function requestHeaders(call: Call): Sendable {
   if (call.headers === undefined && call.added === undefined && deadlineHeader === false) return headers as Sendable
   const merged: Record<string, string | readonly string[] | undefined> = { ...headers, ...call.headers, ...call.added }
   if (deadlineHeader !== false) {
-    merged[deadlineHeader] = String(Math.max(0, Math.floor(call.deadlineAt - call.at)))
+    merged[deadlineHeader.toLowerCase()] = String(Math.max(0, Math.floor(call.deadlineAt - call.at)))
   }
   return merged as Sendable
 }

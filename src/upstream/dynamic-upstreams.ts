@@ -3,6 +3,12 @@ import type { Env, Timer } from '../clock.ts'
 import { ownCopy } from '../options/own.ts'
 import type { Upstream } from './upstream.ts'
 
+/** Reports that the dispatcher of an origin, which a `pool.factory` has made, could not be closed. */
+const warn = (origin: string, error: unknown): void => {
+  const why = error instanceof Error ? error.name : typeof error
+  process.emitWarning(`The connections to ${origin} could not be closed: ${why}`, { code: 'BREAKWATER_CLOSE' })
+}
+
 /**
  * What lru-cache reads of the options of a `get`, which it also writes to. Left out, it would read them off `Object.prototype`,
  * which other code may have changed. Written out, as every call needs it.
@@ -11,9 +17,10 @@ const getOptions = (): object => ({ allowStale: false, updateAgeOnGet: false, no
 
 /**
  * The bounded set of upstreams that are not configured by name or origin. Each is created by its first call and removed when it
- * has been idle for `idleTimeout`, or when another one needs its place; never while it has calls or its circuit is open, as the
- * outage would be forgotten. (An idle one with an open circuit is removed once its open time is over: the next call would be
- * admitted anyway, and dead origins must not occupy all places for ever.)
+ * has been idle for `idleTimeout`, or when another one needs its place; never while it has calls. One with an open circuit stays
+ * while the circuit refuses calls, as the outage would be forgotten, and makes room for another one only when there is no
+ * healthy one to evict: first one whose open time is over, as its next call would be admitted anyway. To forget an outage costs a
+ * few calls; to refuse a healthy origin because dead ones occupy all places costs all of its calls.
  *
  * lru-cache keeps them in order of use. Its own eviction cannot skip an entry, so the entry to evict is chosen here, before the
  * cache is full; its TTL takes effect only when an entry is read, so one shared timer looks for idle ones, starting with the
@@ -27,6 +34,7 @@ export class DynamicUpstreams {
   /** Upstreams that only finish their calls, with the promise of their end. */
   readonly #draining = new Map<Upstream, Promise<void>>()
   #sweep: Timer | undefined
+  #closing = false
 
   constructor(max: number, idleTimeout: number, env: Env) {
     this.#max = max
@@ -59,6 +67,7 @@ export class DynamicUpstreams {
 
   /** Drains all of them, and waits for those that are draining already. */
   async drain(): Promise<void> {
+    this.#closing = true
     this.#stopSweeping()
     for (const [origin, upstream] of [...this.#oldestFirst()]) this.#remove(origin, upstream)
     await Promise.all(this.#draining.values())
@@ -73,9 +82,15 @@ export class DynamicUpstreams {
 
   #makeRoom(): boolean {
     const skipped: string[] = []
+    const now = this.#env.clock.now()
+    let due: [string, Upstream] | undefined
+    let open: [string, Upstream] | undefined
     for (const [origin, upstream] of this.#oldestFirst()) {
       if (upstream.pinned) {
         skipped.push(origin)
+        if (upstream.active > 0) continue
+        open ??= [origin, upstream]
+        if (upstream.isRemovable(now)) due ??= [origin, upstream]
         continue
       }
       this.#remove(origin, upstream)
@@ -83,7 +98,9 @@ export class DynamicUpstreams {
       for (const pinned of skipped) this.#cache.get(pinned, getOptions())
       return true
     }
-    return false
+    const dead = due ?? open
+    if (dead !== undefined) this.#remove(...dead)
+    return dead !== undefined
   }
 
   /** lru-cache's types do not say that the entries are pairs. */
@@ -93,7 +110,10 @@ export class DynamicUpstreams {
 
   #remove(origin: string, upstream: Upstream): void {
     this.#cache.delete(origin)
-    this.#draining.set(upstream, upstream.drain().finally(() => this.#draining.delete(upstream)))
+    const drained = upstream.drain().finally(() => this.#draining.delete(upstream))
+    this.#draining.set(upstream, drained)
+    // Nothing waits for an upstream that makes room for another one. A client that is closed waits, and rejects with the error.
+    drained.catch((error: unknown) => { if (!this.#closing) warn(origin, error) })
   }
 
   #sweepLater(): void {

@@ -133,16 +133,22 @@ export class Upstream implements UpstreamState {
   async drain(): Promise<void> {
     this.draining = true
     if (this.active > 0) await new Promise<void>(resolve => { this.#drained = resolve })
-    await Promise.all(this.endpoints.all.map(({ pool }) => pool.close()))
-    this.#release()
+    try {
+      await Promise.all(this.endpoints.all.map(({ pool }) => pool.close()))
+    } finally {
+      this.#release()
+    }
   }
 
   /** Ends all calls and closes the connections now. */
   async destroy(): Promise<void> {
     this.draining = true
     for (const call of this.backingOff.all()) call.interrupt(new DrainingError(call.trace))
-    await Promise.all(this.endpoints.all.map(({ pool }) => pool.destroy()))
-    this.#release()
+    try {
+      await Promise.all(this.endpoints.all.map(({ pool }) => pool.destroy()))
+    } finally {
+      this.#release()
+    }
   }
 
   /** Its circuits as opossum breakers: one for each endpoint, made when first asked for; none once it is gone. */

@@ -154,6 +154,17 @@ suite('requests', () => {
     const left = Number((await client.get(url, { deadline: 900 }).json<Echo>()).headers['x-deadline-ms'])
     ok(left > 0 && left <= 900, `${left}`)
   })
+
+  test('that header replaces one of the caller, whatever the case of its name', async t => {
+    const names: string[] = []
+    const record: Handler = ({ rawHeaders }, response) => {
+      names.push(...rawHeaders.filter(name => /^x-left$/i.test(name)))
+      response.end()
+    }
+    const [{ url }, client] = await start(t, record, { deadlineHeader: 'X-Left' })
+    await client.get(url, { headers: { 'X-LEFT': '999999' } })
+    deepEqual(names, ['x-left'])
+  })
 })
 
 suite('replies', () => {

@@ -1,9 +1,11 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import {
   AttemptTimeoutError, channels, CircuitOpenError, ConnectionError, createClient, DeadlineExceededError, LimitExceededError,
-  ResponseError, StatusError, UpstreamError, type CallOptions, type Client, type ClientOptions, type Reply,
+  ResponseError, StatusError, UpstreamError, type AttemptStartEvent, type CallOptions, type Client,
+  type ClientOptions, type Reply,
 } from '../../src/index.ts'
 import {
   garbage, hang, json, refuse, status, testWorld, type Script, type ScriptedUpstream, type World,
@@ -356,4 +358,59 @@ describe('over real sockets', () => {
     deepEqual(await Promise.all(calls), [1, 1, 1])
     await closed
   })
+})
+
+describe('a reply that is meant for one caller', () => {
+  test('is not shared when a listener has put the credentials into the request, nor is its error', async t => {
+    const user = new AsyncLocalStorage<string>()
+    const addUser = ({ setHeader }: AttemptStartEvent): void => { setHeader('authorization', user.getStore() ?? '') }
+    channels.attemptStart.subscribe(addUser)
+    t.after(() => channels.attemptStart.unsubscribe(addUser))
+    const gate = hold(({ url, headers }, response) => {
+      response.writeHead(url === '/me' ? 200 : 403, { 'x-for': headers.authorization }).end(headers.authorization)
+    })
+    const server = await closing(t, startServer(gate.handler))
+    const read = (client: Client, name: string, path: string): Promise<unknown> => user.run(name, async () =>
+      (await client.get(server.url + path).catch((error: unknown) => error as StatusError)).headers['x-for'])
+
+    for (const path of ['/me', '/forbidden']) {
+      const client = await closing(t, createClient({ retry: false, coalesce: true }))
+      const both = Promise.all([read(client, 'ann', path), read(client, 'bob', path)])
+      for (let i = 0; i < 2; i++) {
+        await eventually(() => gate.waiting === 1)
+        gate.release(1)
+      }
+      deepEqual(await both, ['ann', 'bob'])
+      if (path === '/forbidden') continue
+      const later = Promise.all(['ann', 'bob', 'cat'].map(name => read(client, name, path)))
+      await eventually(() => gate.waiting === 3, { what: 'once this is known, no call waits for another one' })
+      gate.release(3)
+      deepEqual(await later, ['ann', 'bob', 'cat'])
+    }
+  })
+
+  test('is shared when listeners add tracing headers only', async t => {
+    const trace = ({ setHeader, call }: AttemptStartEvent): void => { setHeader('x-request-id', String(call)) }
+    channels.attemptStart.subscribe(trace)
+    t.after(() => channels.attemptStart.unsubscribe(trace))
+    const { world, prices, get } = setUp()
+    await world.until(Promise.all([get(), get()]))
+    equal(prices.attempts.length, 1)
+  })
+
+  for (const [what, headers] of Object.entries<Record<string, string>>({
+    'private': { 'cache-control': 'private' }, 'no-store': { 'cache-control': 'max-age=1, No-Store' },
+    'Set-Cookie': { 'set-cookie': 'session=1' }, 'Vary: *': { vary: 'accept, *' },
+    'Vary on a tracing header': { vary: 'X-Request-Id' },
+  })) {
+    test(`goes to the first caller alone when it says ${what}`, async () => {
+      const { world, prices, get } = setUp()
+      prices.always(after(100, json({ price: 7 }, 200, headers)))
+      const replies = await world.until(Promise.all([get(), get(), get({ deadline: 150 }).catch((error: unknown) => error)]))
+      deepEqual(replies.slice(0, 2).map(reply => (reply as Reply).shared), [false, false])
+      ok(replies[2] instanceof DeadlineExceededError, 'the wait for the shared call counts')
+      equal(prices.attempts.length, 3)
+      equal(world.now, 200)
+    })
+  }
 })

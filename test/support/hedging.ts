@@ -6,13 +6,13 @@ const KNOWN = 10
 
 /** Answers all but the first attempt of a call of `/slow`, in whatever order they come: {@link numberAttempts} says which. */
 export const slowFirst: Handler = byPath({
-  '/slow': (request, response) => { if (request.headers['x-attempt'] !== '1') void json({})(request, response) },
+  '/slow': (request, response) => { if (request.headers['x-request-id'] !== '1') void json({})(request, response) },
   '/': json({}),
 })
 
-/** Numbers every attempt in a header, for the length of a test. */
+/** Numbers every attempt in a header, one of tracing so that calls can still be shared, for the length of a test. */
 export const numberAttempts = (t: { after(run: () => void): void }): void => {
-  const number = ({ attempt, setHeader }: AttemptStartEvent): void => { setHeader('x-attempt', String(attempt)) }
+  const number = ({ attempt, setHeader }: AttemptStartEvent): void => { setHeader('x-request-id', String(attempt)) }
   channels.attemptStart.subscribe(number)
   t.after(() => { channels.attemptStart.unsubscribe(number) })
 }

@@ -3,8 +3,9 @@ import dns from 'node:dns'
 import { text } from 'node:stream/consumers'
 import { suite, test, type TestContext } from 'node:test'
 import { systemEnv, type Env } from '../../src/clock.ts'
-import { createClient, LimitExceededError, UpstreamError, type Client } from '../../src/index.ts'
+import { CircuitOpenError, createClient, LimitExceededError, UpstreamError, type Client } from '../../src/index.ts'
 import type { ClientOptions } from '../../src/options/client-options.ts'
+import { hang, status as statusOf, testWorld } from '../../src/testing/index.ts'
 import { closing, eventually, leaks } from '../support/check.ts'
 import { failure } from '../support/failure.ts'
 import { polluted } from '../support/polluted.ts'
@@ -105,6 +106,44 @@ suite('at most maxUpstreams are remembered', () => {
   })
 })
 
+suite('dead origins do not lock others out', () => {
+  const breaker = { openTime: 60_000, maxOpenTime: 60_000, probeShare: 0 }
+
+  test('one makes room for another origin when there is no healthy one to evict, the least recently called first', async t => {
+    const [server, client, at] = await start(t, { maxUpstreams: 3, breaker })
+    server.handle((request, response) => status(/^ogood/.test(request.headers.host ?? '') ? 200 : 503)(request, response))
+    for (const name of ['bad1', 'bad2', 'bad3']) await trip(client, at(name))
+    await failure(client.get(at('bad1')), CircuitOpenError)
+    equal((await client.get(at('good1'))).status, 200)
+    equal((await client.get(at('good2'))).status, 200, 'the healthy one is evicted before another dead one')
+    deepEqual(circuits(client), { 'ogood2.test': 'closed', 'obad1.test': 'open', 'obad3.test': 'open' })
+  })
+
+  test('one that would admit its next call goes before one that still refuses calls, and one with calls never goes', async t => {
+    const world = testWorld()
+    for (const name of ['busy', 'long', 'short', 'good', 'last']) world.upstream(`http://${name}`).always(statusOf(503))
+    world.upstream('http://busy').always(hang())
+    world.upstream('http://good').always(statusOf(200))
+    const once = { consecutive: 1, openTime: 1_000, probeShare: 0 }
+    const options = { retry: false, maxUpstreams: 3, deadline: 60_000, breaker: once }
+    const client = await closing(t, createClient({ ...options, ...world.options } as ClientOptions))
+    const fail = async (name: string): Promise<unknown> => world.until(failure(client.get(`http://${name}/`), UpstreamError))
+    const names = (): string[] => client.snapshot().map(({ name }) => name.slice('http://'.length)).sort()
+    const busy = failure(client.get('http://busy/'), UpstreamError)
+    await fail('long')
+    await world.advance(1_000)
+    await fail('long') // the probe: open for another 1.6 to 2 s
+    await fail('short')
+    await world.advance(1_100)
+    equal((await world.until(client.get('http://good/'))).status, 200)
+    deepEqual(names(), ['busy', 'good', 'long'])
+    await fail('last')
+    deepEqual(names(), ['busy', 'last', 'long'])
+    await client.destroy()
+    await world.until(busy)
+  })
+})
+
 suite('idle ones', () => {
   test('are drained after idleTimeout, and their sockets close; those in use and those configured stay', async t => {
     const options = { idleTimeout: 150, pool: { idleTimeout: 30_000 } }
@@ -133,6 +172,53 @@ suite('idle ones', () => {
     const tripped = performance.now()
     await eventually(() => client.snapshot().length === 0, { what: 'a dead origin that nobody calls is not kept for ever' })
     ok(performance.now() - tripped >= 600 * 0.8 - 10, 'the outage was remembered for its open time')
+  })
+})
+
+suite('a dispatcher of pool.factory', () => {
+  /** A dispatcher that replies to every request, and counts how often it is closed and destroyed. */
+  const dispatcher = (close = (): Promise<void> => Promise.resolve()): { closed: number; destroyed: number } & object => {
+    const counted = {
+      closed: 0, destroyed: 0,
+      dispatch: (_: unknown, handler: { onRequestStart(c: object): void; onResponseError(c: object, error: Error): void }) => {
+        const controller = { pause: () => undefined, resume: () => undefined, abort: () => undefined }
+        handler.onRequestStart(controller)
+        queueMicrotask(() => { handler.onResponseError(controller, new Error('down')) })
+        return true
+      },
+      close: () => {
+        counted.closed++
+        return close()
+      },
+      destroy: () => {
+        counted.destroyed++
+        return Promise.resolve()
+      },
+    }
+    return counted
+  }
+  const clientOf = (factory: (origin: string) => object, maxUpstreams = 1): Client =>
+    createClient({ maxUpstreams, retry: false, breaker: false, pool: { factory } } as unknown as ClientOptions)
+
+  test('that serves several origins, or clients, is closed with the last of them', async () => {
+    const shared = dispatcher()
+    const [one, two] = [clientOf(() => shared, 2), clientOf(() => shared, 2)]
+    for (const client of [one, two]) for (const host of ['a', 'b', 'c']) await failure(client.get(`http://${host}.test/`), Error)
+    await one.close()
+    deepEqual([shared.closed, shared.destroyed], [0, 0])
+    await two.close()
+    deepEqual([shared.closed, shared.destroyed], [1, 0])
+  })
+
+  test('that fails to close is reported as a warning; a client that is closed rejects', async t => {
+    const warnings = t.mock.method(process, 'emitWarning', () => undefined)
+    const client = clientOf(() => dispatcher(() => Promise.reject(new Error('secret'))))
+    for (const host of ['a', 'b']) await failure(client.get(`http://${host}.test/`), Error)
+    await eventually(() => warnings.mock.callCount() === 1)
+    const [message] = warnings.mock.calls[0]!.arguments as unknown as [string]
+    equal(message, 'The connections to http://a.test could not be closed: Error')
+    equal((await failure(client.close(), Error)).message, 'secret')
+    equal(warnings.mock.callCount(), 1)
   })
 })
 

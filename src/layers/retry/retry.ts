@@ -152,7 +152,9 @@ function pause(wait: number, { env, call }: FailedCall): Promise<void> {
   if (channels.retry.hasSubscribers) {
     const { client = '' } = env
     const { number, upstream, attempts } = trace
-    channels.retry.publish({ client, call: number, upstream, method: call.method, attempt: attempts + 1, delay: wait })
+    trace.inContext(() => {
+      channels.retry.publish({ client, call: number, upstream, method: call.method, attempt: attempts + 1, delay: wait })
+    })
   }
   call.phase = 'back-off'
   return new Promise((resolve, reject) => {
@@ -178,7 +180,9 @@ function stopRetrying(last: UpstreamError, stopped: StopReason, { env, call }: F
   if (channels.retryStopped.hasSubscribers) {
     const { client = '' } = env
     const { number, upstream, attempts } = trace
-    channels.retryStopped.publish({ client, call: number, upstream, method: call.method, attempts, reason: stopped })
+    trace.inContext(() => {
+      channels.retryStopped.publish({ client, call: number, upstream, method: call.method, attempts, reason: stopped })
+    })
   }
   last.stopped = stopped
   return last instanceof StatusError ? last.reply : new Failed(last)

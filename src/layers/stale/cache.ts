@@ -2,7 +2,7 @@ import { HOP_BY_HOP } from '../../http/headers.ts'
 import { LRUCache } from 'lru-cache'
 import { ownCopy } from '../../options/own.ts'
 import type { Lifetime } from '../../http/freshness.ts'
-import { copyOfHeaders, Reply, type ReplyHeaders } from '../../outcome/reply.ts'
+import { Reply, type ReplyHeaders } from '../../outcome/reply.ts'
 
 /** The share of the cache that an upstream uses. */
 export interface StaleUsage {
@@ -26,7 +26,8 @@ export interface StoredWith {
 /** A stored reply. */
 interface StoredReply extends StoredWith {
   readonly status: number
-  readonly headers: ReplyHeaders
+  /** As JSON: one string, whose size is known, takes a fraction of the memory of an object with many fields. */
+  readonly headers: string
   readonly body: Buffer
   readonly size: number
 }
@@ -65,14 +66,14 @@ export class StaleCache {
 
   /** Stores a reply in place of an older one. A reply larger than the whole cache is not stored. */
   put(key: string, reply: Reply, { uri, lifetime, generatedAt, usage }: StoredWith): void {
-    const headers = copyOfHeaders(reply.headers)
     // Hop-by-hop fields concern the connection and are not stored (RFC 9111 §3.1).
-    for (const name of HOP_BY_HOP) Reflect.deleteProperty(headers, name)
+    const fields = Object.entries(reply.headers).filter(([name]) => !HOP_BY_HOP.has(name))
+    const headers = JSON.stringify(Object.fromEntries(fields))
     const bytes = reply.bytes()
     // A copy, as a chunk off the wire may be a small slice of a large buffer.
     const body = Buffer.allocUnsafeSlow(bytes.length)
     bytes.copy(body)
-    const size = OVERHEAD + body.length + 2 * (key.length + uri.length) + sizeOf(headers)
+    const size = OVERHEAD + body.length + 2 * (key.length + uri.length + headers.length)
     this.#cache.delete(key)
     if (size > this.#cache.maxSize) return
     this.#cache.set(key, { uri, status: reply.status, headers, body, lifetime, generatedAt, size, usage }, ownCopy({}))
@@ -94,7 +95,8 @@ export class StaleCache {
       return undefined
     }
     const seconds = String(Math.floor(age / 1_000))
-    return { age, lifetime, reply: () => new Reply(status, { ...copyOfHeaders(headers), age: seconds }, Buffer.from(body)) }
+    const fields = (): ReplyHeaders => ({ ...JSON.parse(headers) as ReplyHeaders, age: seconds })
+    return { age, lifetime, reply: () => new Reply(status, fields(), Buffer.from(body)) }
   }
 
   /** Removes a reply. */
@@ -120,6 +122,3 @@ export class StaleCache {
     if (keys?.size === 0) this.#byUri.delete(entry.uri)
   }
 }
-
-const sizeOf = (headers: ReplyHeaders): number => Object.entries(headers)
-  .reduce((size, [name, value]) => size + 2 * (name.length + [value].flat().join('').length), 0)

@@ -4,7 +4,7 @@ import type { StaleCache } from './cache.ts'
 import type { StalePolicy } from '../../options/policy.ts'
 import type { Layer } from '../../call/layer.ts'
 import type { Perform } from '../../upstream/perform.ts'
-import { ageOf, acceptedAge, hasCredentials, isCacheable, lifetimeOf } from '../../http/freshness.ts'
+import { ageOf, acceptedAge, hasCredentials, hasKeylessFields, isCacheable, lifetimeOf } from '../../http/freshness.ts'
 import { mergedFields, requestKey, uriKey } from '../../http/request-key.ts'
 import { isAnswer, isOutage, staleMayServe } from '../../outcome/stand-in.ts'
 import { isSafe } from '../../http/methods.ts'
@@ -51,7 +51,7 @@ function staleIfError(sent: Promise<Reply>, upstream: Upstream, request: Request
   const store = (reply: Reply): void => {
     const lifetime = lifetimeOf(reply.status, reply.headers, hasCredentials(request.headers))
     // A reply that must not be stored still outdates the stored one.
-    if (lifetime === undefined || reply.bytes().length > policy.maxBodySize) {
+    if (lifetime === undefined || hasKeylessFields(reply.added) || reply.bytes().length > policy.maxBodySize) {
       cache.remove(key)
       return
     }

@@ -1,10 +1,10 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { once } from 'node:events'
 import { suite, test, type TestContext } from 'node:test'
-import { Agent, interceptors, request, WebSocket, type Dispatcher } from 'undici'
+import { Agent, errors, interceptors, request, WebSocket, type Dispatcher } from 'undici'
 import {
-  channels, CircuitOpenError, createClient, DrainingError, LimitExceededError, OptionError, type CallEvent, type Client,
-  type ClientOptions, type UpstreamSnapshot,
+  channels, CircuitOpenError, createClient, DrainingError, LimitExceededError, OptionError, type CallEvent,
+  type CallStartEvent, type Client, type ClientOptions, type UpstreamSnapshot,
 } from '../../../src/index.ts'
 import { closing, eventually } from '../../support/check.ts'
 import { OFF, recorder, startPeer, type Peer } from '../../support/dispatching.ts'
@@ -306,4 +306,29 @@ suite('a dispatcher of the caller’s own underneath', () => {
     equal(await read(request(`${peer.url}/cached`, { dispatcher })), 'answer 2')
     deepEqual([peer.requests.length, agents.length, only(client).active], [2, 1, 0])
   })
+})
+
+test('control characters of a path or method reach no error, event or snapshot, whatever refuses the request', async t => {
+  const origin = 'http://127.0.0.1:1'
+  const client = await closing(t, createClient({ upstreams: { u: { url: origin } } }))
+  const dispatcher = client.dispatcher()
+  const paths: string[] = []
+  const record = ({ path }: CallStartEvent): void => { paths.push(path) }
+  channels.callStart.subscribe(record)
+  t.after(() => channels.callStart.unsubscribe(record))
+  client.upstream('u').isolate()
+  for (const [asked, message] of [
+    [{ path: '/a\n2026-11-28 INFO login ok', method: 'GET' }, 'invalid request path'],
+    [{ path: '/a\x1b[2J', method: 'GET' }, 'invalid request path'],
+    [{ path: '/', method: 'GET\n\x1b[2Jforged' }, 'invalid request method'],
+  ] as const) {
+    const sent = dispatcher.request({ origin, ...asked, method: asked.method })
+    equal((await failure(sent, errors.InvalidArgumentError)).message, message)
+  }
+  // undici sends this one, so it is refused by the circuit.
+  const error = await failure(dispatcher.request({ origin, path: '/a\x9b2J\x7f?q', method: 'GET' }), CircuitOpenError)
+  equal(error.path, '/a\\x9b2J\\x7f')
+  deepEqual(paths, ['/a\\x9b2J\\x7f'])
+  const shown = [error.message, JSON.stringify(error), ...only(client).lastErrors.map(({ message }) => message)]
+  for (const text of shown) ok(!/[\0-\x1f\x7f-\x9f]/.test(text), JSON.stringify(text))
 })

@@ -1,5 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { test } from 'node:test'
+import v8 from 'node:v8'
+import vm from 'node:vm'
 import fc from 'fast-check'
 import { StaleCache, type StaleUsage, type StoredWith } from '../../../src/layers/stale/cache.ts'
 import { Reply } from '../../../src/outcome/reply.ts'
@@ -99,4 +101,22 @@ test('nothing is read off Object.prototype', () => {
     lastGood.put('k', new Reply(204, {}), { uri: 'u', lifetime, generatedAt: 0, usage: none() })
     equal(lastGood.find('k', 0)?.reply().status, 204)
   })
+})
+
+test('the size that is counted is not less than the memory that is taken, however small the header fields are', () => {
+  v8.setFlagsFromString('--expose-gc')
+  const gc = vm.runInNewContext('gc') as () => void
+  const cache = new StaleCache(10_000_000)
+  const usage = none()
+  const put = (i: number): void => {
+    const headers = Object.fromEntries(Array.from({ length: 1_500 }, (_, field) => [`k${i}-${field}`, 'v']))
+    cache.put(`k${i}`, new Reply(200, headers, Buffer.from('good')), storedWith(`u /${i}`, 0, usage))
+  }
+  put(0)
+  gc()
+  const before = process.memoryUsage().heapUsed
+  for (let i = 1; i <= 500; i++) put(i)
+  gc()
+  const taken = process.memoryUsage().heapUsed - before
+  ok(usage.entries > 100 && taken < 1.2 * usage.bytes, `${usage.entries} entries, ${usage.bytes} bytes counted, ${taken} taken`)
 })

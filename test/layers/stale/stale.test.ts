@@ -2,8 +2,8 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
   channels, CircuitOpenError, ConnectionError, createClient, DeadlineExceededError, DrainingError, LimitExceededError,
-  ResponseError, StatusError, UpstreamError, type CallOptions, type Client, type ClientOptions, type Reply,
-  type RescuedEvent, type UpstreamOptions,
+  ResponseError, StatusError, UpstreamError, type AttemptStartEvent, type CallOptions, type Client,
+  type ClientOptions, type Reply, type RescuedEvent, type UpstreamOptions,
 } from '../../../src/index.ts'
 import {
   garbage, hang, json, refuse, retryAfter, status, testWorld, type Script, type ScriptedUpstream, type World,
@@ -241,6 +241,22 @@ describe('what is kept', () => {
     equal(price(await get()), 7)
     client.configure(ORIGIN, { headers: { authorization: 'another' } })
     await failure(get(), ConnectionError)
+  })
+
+  test('is not the reply to a request to which a listener has added more than tracing headers', async t => {
+    let field = 'x-request-id'
+    const add = ({ setHeader }: AttemptStartEvent): void => { setHeader(field, 'ann') }
+    channels.attemptStart.subscribe(add)
+    t.after(() => channels.attemptStart.unsubscribe(add))
+    const { prices, get } = setUp()
+    await get()
+    prices.always(status(503))
+    equal(price(await get()), 7)
+    field = 'authorization'
+    prices.always(json({ price: 8 }))
+    await get()
+    prices.always(status(503))
+    await failure(get(), StatusError)
   })
 
   test('goes with an answer that says it is no longer so', async () => {
