@@ -7,7 +7,9 @@ import {
 import type { Send } from '../src/call/layer.ts'
 import type { UpstreamOptions } from '../src/options/upstream-options.ts'
 import type { Reply } from '../src/outcome/reply.ts'
-import { assemble, callAt, outcome, refused, replyOf, reset, streaming, type CallSetup } from './support/calls.ts'
+import {
+  type CallSetup, assemble, callAt, judged, outcome, refused, replyOf, reset, streaming,
+} from './support/calls.ts'
 import { settle } from './support/check.ts'
 import { testEnv, type TestClock } from './support/clock.ts'
 import { scripted } from './support/scripted.ts'
@@ -178,17 +180,20 @@ suite('a dead upstream', () => {
   })
 
   test('with retries, of one route beside a healthy one, counts once for each call', async () => {
-    const made = dead()
-    made.upstream.circuit.routes.healthy('/other')
-    const four = Array.from({ length: 4 }, () => outcome(made.upstream.call()))
-    await made.clock.advance(5_000)
-    deepEqual([made.upstream.circuit.state, made.attempts], ['closed', 20])
-    ok(four.every(({ error }) => error instanceof ConnectionError && error.stopped === 'limit'), 'the last real error')
-    const fifth = outcome(made.upstream.call())
-    await made.clock.advance(5_000)
-    deepEqual([made.upstream.circuit.state, made.attempts], ['open', 21])
-    equal((fifth.error as UpstreamError).stopped, 'circuit open')
-    assertQuiet(made)
+    const env = testEnv()
+    let attempts = 0
+    const upstream = assemble(env, {}, serving(env.clock, 1, () => {
+      attempts++
+      return judged(502)
+    }))
+    upstream.circuit.routes.healthy('/other')
+    const four = Array.from({ length: 4 }, () => outcome(upstream.call()))
+    await env.clock.advance(5_000)
+    deepEqual([upstream.circuit.state, attempts], ['closed', 20])
+    deepEqual(four.map(({ reply }) => reply?.stopped), Array(4).fill('limit'))
+    const fifth = outcome(upstream.call())
+    await env.clock.advance(5_000)
+    deepEqual([upstream.circuit.state, attempts, fifth.reply?.stopped], ['open', 21, 'circuit open'])
   })
 
   test('at 700 calls/s is seen within 100 ms, reached by under 2 % of its calls, and found well again soon', async () => {

@@ -1,6 +1,6 @@
 import type { Call } from '../call/call.ts'
 import type { Env } from '../clock.ts'
-import { UpstreamError } from '../outcome/errors.ts'
+import { ConnectionError, UpstreamError } from '../outcome/errors.ts'
 import type { Layer } from '../call/layer.ts'
 import type { BreakerPolicy } from '../options/policy.ts'
 import type { Circuit } from '../upstream/circuit/circuit.ts'
@@ -28,7 +28,8 @@ export const breaker = (env: Env): Layer => next => {
     }
     // A latency that includes a stall of this process says nothing about the endpoint.
     const latency = env.clock.stalledAt >= call.attemptAt ? undefined : latencyOf(call, reply, now)
-    circuit.settle(call.admission, repeats(call, circuit, verdict) ? 'none' : verdict, latency, now)
+    const isNew = error instanceof ConnectionError || !repeats(call, circuit, verdict)
+    circuit.settle(call.admission, isNew ? verdict : 'none', latency, now)
     if (verdict === 'healthy') {
       circuit.routes.healthy(call.target)
       if (circuit.holds.hasPaths) circuit.holds.servedPath(call.trace.path, policy.probes, now)
@@ -70,7 +71,8 @@ export const breaker = (env: Env): Layer => next => {
 /**
  * Whether a failure is no new evidence, because an attempt of the same call has failed at this endpoint before. The retries of
  * one call are one piece of evidence, or one bad route would open the circuit of all. Where no other route is known to be
- * healthy, they do count: they are what shows an outage to a client with few calls. A probe counts each time.
+ * healthy, they do count: they are what shows an outage to a client with few calls. A probe counts each time, and so does a
+ * failed connection, which is not a matter of the route.
  */
 function repeats(call: Call, circuit: Circuit, verdict: Verdict): boolean {
   if (!failed(verdict) || call.admission < 0) return false

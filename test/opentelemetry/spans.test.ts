@@ -233,7 +233,7 @@ describe('spans', () => {
     for (let call = 0; call < 3; call++) equal((await client.upstream('api').get('/')).status, 200)
     await eventually(() => warnings.length > 0)
     deepEqual(warnings, [
-      "telemetry could not be recorded, calls go on: `setHeader('x')` contains control characters, "
+      "telemetry could not be recorded, calls are not affected: `setHeader('x')` contains control characters, "
       + 'which are not allowed in a header field',
     ])
   })

@@ -204,6 +204,6 @@ describe('every option refuses what it cannot be', () => {
 
 test('the header that carries the deadline may not be one that frames the message', () => {
   for (const deadlineHeader of ['Host', 'content-length', 'Transfer-Encoding']) {
-    throws(() => createClient({ deadlineHeader }), { message: /^deadlineHeader: expected the name of a field that does not frame/ })
+    throws(() => createClient({ deadlineHeader }), { message: /^`deadlineHeader` must be the name of a field that does not frame/ })
   }
 })

@@ -194,9 +194,9 @@ suite('a server that allows no streams', () => {
   })
 
   test('and its limit on headers does not apply to a request that has been sent', async t => {
-    const client = await closing(t, createClient({ ...http2, pool: { ...http2.pool, connectTimeout: 50 }, retry: false }))
+    const client = await closing(t, createClient({ ...http2, pool: { ...http2.pool, connectTimeout: 400 }, retry: false }))
     const server = await closing(t, startServer({ protocol: 'h2', handler: (_request, response) => {
-      setTimeout(() => response.end('late'), 400)
+      setTimeout(() => response.end('late'), 1_500)
     } }))
     equal((await client.get(server.url)).text(), 'late')
     equal(await faces['client.dispatcher()']!(client, server.url), 'late')
