@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fleet } from './fleet/fleet.ts'
+import { harm } from './harm/harm.ts'
 import { installPeers } from './install.ts'
 import { layers } from './layers/layers.ts'
 import { overhead } from './overhead/overhead.ts'
@@ -17,7 +18,7 @@ import type { Settings } from './settings.ts'
 import { INVARIANTS, judge, TARGETS } from './targets.ts'
 
 const RUN: Readonly<Record<PartName, (settings: Settings, progress: Progress) => Promise<Section>>> = {
-  overhead, layers, scale, scenarios, fleet,
+  overhead, layers, scale, scenarios, harm, fleet,
 }
 
 /** Dozens of children read the same sources; compiled once, they start twice as fast. */

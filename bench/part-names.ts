@@ -1,5 +1,5 @@
 /** The parts, in the order they are run. */
-export const PARTS = ['overhead', 'layers', 'scale', 'scenarios', 'fleet'] as const
+export const PARTS = ['overhead', 'layers', 'scale', 'scenarios', 'harm', 'fleet'] as const
 
 /** One of {@link PARTS}. */
 export type PartName = typeof PARTS[number]

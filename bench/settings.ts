@@ -35,8 +35,8 @@ interface Given {
  */
 export function readSettings(args: readonly string[]): Settings {
   const command = new Command('npm run bench --')
-    .description('Measures breakwater beside bare undici and its peers; everything takes about half an hour.')
-    .addArgument(new Argument('[parts...]', 'which parts (default: all)').choices(PARTS))
+    .description('Measures breakwater beside bare undici and its peers; everything takes about three quarters of an hour.')
+    .addArgument(new Argument('[parts...]', 'which parts (default: all); scenarios include harm').choices(PARTS))
     .addOption(new Option('--short', 'under a minute, for CI: shows that it runs, its figures mean nothing'))
     .addOption(new Option('--rounds <number>', 'rounds, of which medians are taken; of scenarios and fleets the worst figures')
       .argParser(positive))
@@ -48,8 +48,12 @@ export function readSettings(args: readonly string[]): Settings {
   command.parse([...args], { from: 'user' })
   const { short = false, own = false, ...rest } = command.opts<Given>()
   const named = command.args as readonly PartName[]
-  return { ...rest, short, own, parts: PARTS.filter(part => named.length === 0 || named.includes(part)) }
+  return { ...rest, short, own, parts: PARTS.filter(part => isAsked(part, named)) }
 }
+
+/** The scenarios are those of what protection is for and those of what harm it does; the latter can be had alone. */
+const isAsked = (part: PartName, named: readonly PartName[]): boolean =>
+  named.length === 0 || named.includes(part) || (part === 'harm' && named.includes('scenarios'))
 
 function positive(text: string): number {
   const value = Number(text)

@@ -78,6 +78,40 @@ const resilience: readonly Target[] = [
   scenario('flaky', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 1.26 }, '1.25'),
 ]
 
+const harm = (
+  name: string, row: string, column: string, what: string, unit: Unit, bound: { atMost: number } | { atLeast: number },
+  peers: string,
+): Target => ({ figure: `harm.${name}.${row}.${column}`, what: `${name}: ${what}`, unit, peers, ...bound })
+
+const honest = (name: string, peers: string): Target =>
+  harm(name, 'breakwater', 'answered', 'honest calls answered', 'share', { atLeast: 0.995 }, peers)
+
+const behind = (name: string, peers: string): Target =>
+  harm(name, 'breakwater', 'answered', 'good route answered', 'share', { atLeast: 0.95 }, peers)
+
+const badRoute = (rate: number, peers: string): readonly Target[] =>
+  [['breakwater', 'good route answered'], ['breakwater’s gateway', 'the same through the gateway']].map(([row = '', what = '']) =>
+    harm(`one bad route, ${rate}/s`, row, 'answered', what, 'share', { atLeast: 0.99 }, peers))
+
+/** Protection must not do what it is there to prevent. */
+const harmless: readonly Target[] = [
+  honest('25 slow uploads', 'http-proxy-3, reply-from 100 %'),
+  honest('1,000 slow uploads', 'http-proxy-3 100 %, reply-from 0.3 %'),
+  honest('25 slow downloads', 'http-proxy-3, reply-from 100 %'),
+  honest('1,000 slow downloads', 'http-proxy-3 100 %, reply-from 0 %'),
+  honest('500 subscribers', 'http-proxy-3 100 %, reply-from 0 %'),
+  honest('100 stopped replies', 'http-proxy-3, reply-from 100 %'),
+  behind('behind Varnish', 'undici, cockatiel ×4 100 %, opossum 0 %'),
+  behind('behind nginx', 'undici, cockatiel ×4 100 %, opossum 0 %'),
+  behind('behind our gateway', 'undici 98 %, cockatiel ×4 96 %'),
+  // The most of eight runs while a 503’s Retry-After held all calls of an endpoint: 9 of 2,000.
+  harm('wholly overloaded', 'breakwater', 'reached', 'calls that reach it / offered', 'ratio', { atMost: 0.005 },
+    'undici 1, cockatiel ×4 0.019, opossum 0.001'),
+  ...badRoute(1, 'undici, cockatiel ×4 100 %, opossum 0 %'),
+  ...badRoute(6, 'undici 100 %, cockatiel ×4 97 %, opossum 1 %'),
+  ...badRoute(60, 'undici, cockatiel ×4 100 %, opossum 1 %'),
+]
+
 const fleet = (
   name: string, column: string, what: string, unit: Unit, bound: { atMost: number } | { atLeast: number },
 ): Target => ({ figure: `fleet.${name}.${column}`, what: `fleet, ${name}: ${what}`, unit, peers: '', ...bound })
@@ -139,7 +173,7 @@ const fleets: readonly Target[] = [
 ]
 
 /** The figures to reach. */
-export const TARGETS: readonly Target[] = [...speed, ...resilience, ...fleets]
+export const TARGETS: readonly Target[] = [...speed, ...resilience, ...harmless, ...fleets]
 
 /** What holds on every machine: counts per call, of which more than this is a defect. */
 export const INVARIANTS: readonly Target[] = [

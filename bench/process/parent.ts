@@ -39,11 +39,14 @@ export class Child {
   /**
    * @param file - a module that calls `answer()`.
    * @param flags - for Node, e.g. `--expose-gc`.
+   * @param through - a command that starts Node, e.g. `nice -n 5`; it must become it by exec.
    */
-  constructor(file: URL, flags: readonly string[] = []) {
+  constructor(file: URL, flags: readonly string[] = [], through: readonly string[] = []) {
+    const [execPath = '', ...args] = [...through, process.execPath, '--disable-warning=ExperimentalWarning', ...flags]
     this.#file = file.pathname.split('/').slice(-2).join('/')
     this.#process = fork(fileURLToPath(file), [], {
-      execArgv: ['--disable-warning=ExperimentalWarning', ...flags],
+      execPath,
+      execArgv: args,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
     })
@@ -55,6 +58,11 @@ export class Child {
         resolve()
       })
     })
+  }
+
+  /** The id of the process; undefined if it could not be started. */
+  get pid(): number | undefined {
+    return this.#process.pid
   }
 
   /** Asks for a task to be done; settles with what the child says, or rejects with its error. */
