@@ -12,7 +12,7 @@ export interface Timer {
   cancel(): void
 }
 
-/** A monotonic clock with timers. Tests use one that they move by hand. */
+/** A monotonic clock with timers. Tests use a clock that they move by hand. */
 export interface Clock {
   /** Milliseconds on a monotonic clock; only differences are meaningful. */
   now(): number

@@ -46,6 +46,10 @@ export const pipeline = (send: Send, upstreams: Upstreams, cache: StaleCache): P
  * - limit is outside breaker, so a refusal by the client itself is no evidence about the upstream;
  * - each endpoint has its own breaker, so calls still go to the other endpoints when one is down.
  *
+ * What a layer decides with is kept beside its upstream: `upstream/retry-budget.ts` (retry), `upstream/limit/` (limit),
+ * `upstream/latency/` (hedge), `upstream/endpoints/` (balance), `upstream/circuit/` (breaker; `trip.ts` says when it opens);
+ * `outcome/verdict.ts` says what an attempt proves.
+ *
  * A client has one such stack for all its upstreams: the layers find the state of the upstream through the call. Requests of a
  * dispatcher pass through this stack only, as its caller gets the response unchanged.
  */

@@ -55,7 +55,7 @@ export class Call {
 
   // -- written by layers --
   phase: Phase = 'queue'
-  /** Whether its body can still be sent: always for a buffered one, until sending begins for one that is consumed. */
+  /** Whether its body can still be sent: always for a buffered one, until sending begins for a body that is consumed. */
   replayable: boolean
   /** When the call last resumed after a wait, on the monotonic clock: the current time, for layers that do not wait. */
   at: number

@@ -14,7 +14,7 @@ export type Settle = (call: Call, reply: Reply | undefined, error: unknown) => R
 
 /**
  * How long the upstream took for an attempt, in ms: up to its headers if the body is streamed, as the reader sets the pace of the
- * body; and without the time spent waiting for the caller's body. Undefined if the upstream's share cannot be told.
+ * body; and without the time spent waiting for the caller's body. Undefined if the upstream's share is unknown.
  */
 export const latencyOf = (call: Call, reply: Reply | undefined, now: number): number | undefined =>
   call.settings.streamed && reply !== undefined ? call.headersLatency : now - call.turnAt

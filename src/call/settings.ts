@@ -1,7 +1,7 @@
 import type { HeaderFields } from '../http/headers.ts'
 import { isIdempotent } from '../http/methods.ts'
 import type { CallOptions } from '../options/call-options.ts'
-import { ownCopy } from '../options/own.ts'
+import { ownCopy } from '../options/own-properties.ts'
 import { DEFAULTS, type Policy, type RetryPolicy } from '../options/policy.ts'
 import { refuse } from '../options/refuse.ts'
 import { NO_OPTIONS, type Request } from './request.ts'

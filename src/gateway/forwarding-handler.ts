@@ -90,7 +90,7 @@ export class ForwardingHandler implements Dispatcher.DispatchHandler {
     const { res, req, policy, upstream } = this.context
     this.over()
     if (isGone(res) || req.errored !== null) return
-    // A client that reads nothing of its response is treated as one that has gone away.
+    // A client that reads nothing of its response is treated as a client that has gone away.
     if (res.headersSent && error instanceof TimeoutError && error.phase === 'caller') {
       destroy(res)
       return
@@ -128,7 +128,7 @@ export class ForwardingHandler implements Dispatcher.DispatchHandler {
     this.#controller?.resume()
   }
 
-  /** Ends both connections: a client that does not read must not hold a permit for ever. */
+  /** Ends both connections: a client that does not read must not hold a connection forever. */
   readonly #onTimeout = (): void => {
     this.#onClose()
     destroy(this.context.res)

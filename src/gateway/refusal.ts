@@ -33,7 +33,7 @@ function hasOneHost(req: IncomingMessage): boolean {
   return hosts <= 1 && isValid
 }
 
-/** Whether a message has no transfer coding but chunks, the only one that Node and undici decode. */
+/** Whether a message has no transfer coding but chunks, the only coding that Node and undici decode. */
 export const isChunkedAtMost = (coding: string | string[] | undefined): boolean =>
   coding === undefined || String(coding).trim().toLowerCase() === 'chunked'
 

@@ -7,7 +7,7 @@ import { canonical, endToEnd, type RawFields } from './hop-by-hop.ts'
 import type { GatewayPolicy } from './options.ts'
 import { forwardsLeft } from './refusal.ts'
 
-/** Fields that are not forwarded, as they are set anew for the upstream; Node has already handled `Expect`. */
+/** Fields that are not forwarded, as the gateway sets its own for the upstream; Node has already handled `Expect`. */
 const REPLACED: ReadonlySet<string> = new Set(['host', 'content-length', 'expect'])
 const PATH = /^\/[!-~\x80-\xff]*$/
 /** A dot segment of a decoded path: what follows it may be a parameter, as in `..;a=b`. */
@@ -52,8 +52,8 @@ export function pathFor(path: string, req: IncomingMessage, policy: GatewayPolic
 
 /**
  * The header for the upstream. undici frames the body: by its length, or in chunks. A client can neither override fields
- * that are set in the upstream's options, as they may be credentials of the service, nor add one that applications take for the
- * same.
+ * that are set in the upstream's options, as they may be credentials of the service, nor add a field that applications take for
+ * the same.
  */
 export function headerFor(req: IncomingMessage, { forwarded: mode, via }: GatewayPolicy, own: HeaderFields = {}): RawFields {
   const left = forwardsLeft(req)

@@ -28,7 +28,7 @@ export const asksForWebSocket = ({ method, headers: { upgrade = '' } }: Incoming
   method === 'GET' && upgrade.split(',').some(protocol => protocol.trim().toLowerCase() === 'websocket')
 
 /**
- * Whether responses to earlier requests on a connection are still due; if so, calls a function after the one that is being sent,
+ * Whether responses to earlier requests on a connection are still due; if so, calls a function after the current response,
  * but not if the connection has closed by then. Node emits \`upgrade\` without waiting for them.
  */
 export function awaitsTurn(socket: Duplex, next: () => void): boolean {

@@ -14,7 +14,7 @@ export function release(body: Body | undefined): void {
   if (body === undefined || !isOneShot(body)) return
   const { destroy, cancel } = body as { destroy?: () => void; cancel?: () => Promise<void> }
   if (typeof destroy === 'function') destroy.call(body)
-  // A ReadableStream; one that is locked is being read, and its reader ends it.
+  // A ReadableStream; a locked one is being read, and its reader ends it.
   else if (typeof cancel === 'function') cancel.call(body).catch(() => undefined)
 }
 

@@ -34,7 +34,7 @@ export class DispatcherSlot {
 
   /** Installs a dispatcher, whose requests go `over` another. */
   install(dispatcher: Dispatcher, over: Dispatching): void {
-    // Other code may have built a dispatcher on this one that outlives it: after uninstall() it uses the earlier dispatcher.
+    // Other code may have built a dispatcher on this dispatcher and outlive it: after uninstall() it uses the earlier dispatcher.
     this.#ours = dispatcher.compose(() => (options, handler) =>
       (this.#retired ? this.#before ?? over : over).dispatch(options, handler))
     const { enumerable = false, configurable = true } = this.#property ?? {}

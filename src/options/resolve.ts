@@ -1,5 +1,5 @@
 import { lowerCased } from '../http/headers.ts'
-import { NONE, ownCopy } from './own.ts'
+import { NONE, ownCopy } from './own-properties.ts'
 import {
   DEFAULTS, PLAIN, type BreakerPolicy, type LimitPolicy, type PlainPolicy, type Policy, type PoolPolicy, type RetryPolicy,
 } from './policy.ts'

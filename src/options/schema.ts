@@ -9,7 +9,7 @@ import {
 import type { ClientOptions } from './client-options.ts'
 import type { FallbackReply } from './fallback-options.ts'
 import { filledHeaderValue, headerFields, headerName } from './header-checks.ts'
-import { ownCopy } from './own.ts'
+import { ownCopy } from './own-properties.ts'
 import { pool } from './pool-checks.ts'
 import { refuse, refuseSecret } from './refuse.ts'
 import type { BudgetOptions, RetryOptions } from './retry-options.ts'

@@ -140,7 +140,7 @@ export class ConnectionError extends UpstreamError {
   /** Node's or undici's code, e.g. `ECONNREFUSED`. */
   readonly reason: string
   /**
-   * Who is responsible: the upstream, this process (out of descriptors, ports or memory), or nobody (a stale connection).
+   * Who is responsible: the upstream, this process (out of descriptors, ports or memory), or neither (a stale connection).
    */
   readonly blame: Blame
 

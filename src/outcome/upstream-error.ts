@@ -138,7 +138,7 @@ export abstract class UpstreamError extends Error {
     this.#fallback = { error, entry: { at, event: `fallback failed: ${error instanceof Error ? error.name : typeof error}` } }
   }
 
-  /** Notes that an earlier attempt of the call may have been sent, though the one that this error ended was not. @internal */
+  /** Notes that an earlier attempt of the call may have been sent, though the attempt that this error ended was not. @internal */
   sentEarlier(): void {
     if (this.sent === 'never') Object.defineProperty(this, 'sent', { value: 'maybe' satisfies Sent })
   }

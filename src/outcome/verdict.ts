@@ -13,7 +13,7 @@ export type Verdict = 'healthy' | 'gateway' | 'unhealthy' | 'throttled' | 'none'
 /** Whether an attempt can have reached the upstream's application. */
 export type Sent = 'never' | 'maybe' | 'yes'
 
-/** What a status proves; `hasRetryAfter` separates a 503 that asks for fewer requests from one that signals a failure. */
+/** What a status proves; `hasRetryAfter` separates a 503 that asks for fewer requests from a 503 that signals a failure. */
 export function verdictOfStatus(status: number, hasRetryAfter: boolean): Verdict {
   if (status < 400) return 'healthy'
   if (status === 429 || (status === 503 && hasRetryAfter)) return 'throttled'

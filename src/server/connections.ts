@@ -107,7 +107,7 @@ export class Connections {
       // Node does not emit `close` on pipelined responses that were still waiting for their turn.
       const { size } = connection.responses
       this.requests -= size
-      // The server ended the connection, not the client: Node sends no response after one that announced the close.
+      // The server ended the connection, not the client: Node sends no response after a response that announced the close.
       if (this.#draining && socket.writableEnded && !socket.readableEnded) this.lost += size
       this.#open.delete(socket)
       this.#checkClosed()

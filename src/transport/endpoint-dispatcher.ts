@@ -36,7 +36,7 @@ export class EndpointDispatcher implements Transport {
   readonly #replayer: Replayer
   readonly #connector: TrackedConnector | undefined
   readonly #isHttp2Offered: boolean
-  /** For undici's own timers, if its pool has one that must not apply to a request. */
+  /** For undici's own timers, if its pool has a timer that must not apply to a request. */
   readonly #timeouts: Partial<DispatchOptions>
   #inUse = true
 
@@ -171,7 +171,7 @@ const undiciPool = (origin: string, policy: PoolPolicy, { connect }: TrackedConn
   keepAliveTimeout: policy.idleTimeout,
   keepAliveMaxTimeout: policy.maxIdleTimeout,
   // Every call has a deadline, which is exact and covers these; undici's own timers would only cost time. Over HTTP/2 this one
-  // also ends the wait for a server that allows no streams, in which cancelled requests would stay in undici's queue for ever.
+  // also ends the wait for a server that allows no streams, in which cancelled requests would stay in undici's queue forever.
   headersTimeout: policy.http2 ? policy.connectTimeout : 0,
   bodyTimeout: 0,
 })

@@ -35,7 +35,7 @@ export interface Transport {
  * buffered exchange collects the body, a streamed one turns it into a stream, a relayed one passes on the whole response.
  *
  * The exchange is what a call stops when it is cancelled, so that ending a call needs no AbortSignal: `controller.abort()`
- * frees the connection. A request that failed on a stale connection (a kept-alive one that the other side had closed), or on
+ * frees the connection. A request that failed on a stale connection (kept alive here, closed by the other side), or on
  * an HTTP/2 stream that was refused unprocessed, is sent again at once, as neither is a failure of the upstream.
  */
 export abstract class Exchange extends Completion implements Dispatcher.DispatchHandler, Stoppable {

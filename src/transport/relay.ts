@@ -112,8 +112,8 @@ export class RelayedRequest implements ActiveRequest, Relay {
   }
 
   /**
-   * Destroys a body that is being sent with the error its request fails with, so that a pipeline into it hears why: undici's own
-   * handlers do so, but only after undici has closed the body without an error. The body of a server's request is left to
+   * Destroys a body that is being sent with the error its request fails with, so that a pipeline into it fails with it: undici's
+   * own handlers do so, but only after undici has closed the body without an error. The body of a server's request is left to
    * undici, as an error would destroy the connection on which its client awaits an answer.
    */
   giveUpBody(error: unknown): void {

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Env, Timer } from '../clock.ts'
-import { ownCopy } from '../options/own.ts'
+import { ownCopy } from '../options/own-properties.ts'
 import type { Upstream } from './upstream.ts'
 
 /** Reports that the dispatcher of an origin, which a `pool.factory` has made, could not be closed. */

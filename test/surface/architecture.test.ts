@@ -45,8 +45,8 @@ const OPTIONS = ['options/', 'telemetry/options.ts', 'gateway/options.ts', 'serv
 const PURE = [
   'http/', 'outcome/verdict.ts', 'outcome/stand-in.ts', 'upstream/limit/', 'upstream/latency/', 'upstream/retry-budget.ts',
   'upstream/circuit/trip.ts', 'upstream/circuit/window.ts', 'upstream/circuit/ramp.ts',
-  'upstream/circuit/hold.ts', 'upstream/circuit/holds.ts', 'upstream/circuit/open-time.ts',
-  'upstream/circuit/routes.ts',
+  'upstream/circuit/retry-after-hold.ts', 'upstream/circuit/retry-after-holds.ts', 'upstream/circuit/open-time.ts',
+  'upstream/circuit/healthy-routes.ts',
   'layers/retry/backoff.ts',
 ]
 /** The types of bodies, one of which is a stream. */

@@ -10,7 +10,7 @@ import { read, ROOT } from './approved.ts'
  */
 
 /** Files with prose. Of a .ts file only the comments are read. */
-const FILES = ['README.md', 'docs/**/*.md', 'examples/**/*.{md,ts}', 'observability/*']
+const FILES = ['src/**/*.ts', 'README.md', 'docs/**/*.md', 'examples/**/*.{md,ts}', 'observability/*']
 
 /** Phrases with no place in a technical text, and what to write instead. A space matches any white space. */
 const BANNED: readonly (readonly [phrase: RegExp, instead: string])[] = [

@@ -22,8 +22,8 @@ const isBufferable = ({ body, headers }: DispatchOptions): boolean =>
   && Number(fieldOf(headers, 'content-length')) <= MAX_BUFFERED
 
 /**
- * How long to wait for a body, in ms. One that was buffered all along is there within some turns of the event loop; any other is
- * the caller's stream, and is sent as it comes: then the call has begun, and its time limits apply.
+ * How long to wait for a body, in ms. A body that was buffered all along is there within some turns of the event loop; any other
+ * is the caller's stream, and is sent as it comes: then the call has begun, and its time limits apply.
  */
 const MAX_WAIT = 250
 

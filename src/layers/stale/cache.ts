@@ -1,6 +1,6 @@
 import { HOP_BY_HOP } from '../../http/headers.ts'
 import { LRUCache } from 'lru-cache'
-import { ownCopy } from '../../options/own.ts'
+import { ownCopy } from '../../options/own-properties.ts'
 import type { Lifetime } from '../../http/freshness.ts'
 import { Reply, type ReplyHeaders } from '../../outcome/reply.ts'
 
@@ -84,7 +84,7 @@ export class StaleCache {
     else keys.add(key)
   }
 
-  /** The last good reply, if there is one that may still be used. */
+  /** The last good reply, if there is a reply that may still be used. */
   find(key: string, now: number): Found | undefined {
     const entry = this.#cache.get(key, ownCopy({}))
     if (entry === undefined) return undefined

@@ -3,7 +3,7 @@ import type { LimitPolicy } from '../../options/policy.ts'
 import type { Priority } from '../../options/upstream-options.ts'
 import { Ewma } from '../latency/ewma.ts'
 import { AdaptiveLimit, type Sample } from './adaptive-limit.ts'
-import { Lent } from './lent.ts'
+import { Lent } from './lent-permits.ts'
 import { Permits, type Gate } from './permits.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { Holds } from '../../../src/upstream/circuit/holds.ts'
+import { Holds } from '../../../src/upstream/circuit/retry-after-holds.ts'
 
 const ENOUGH = 5
 

@@ -1,4 +1,4 @@
-import { RetryAfterHold } from './hold.ts'
+import { RetryAfterHold } from './retry-after-hold.ts'
 
 /** The most paths to hold at a time; the one held first gives way. */
 const MAX_PATHS = 256

@@ -1,6 +1,6 @@
 import { equal } from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { Routes } from '../../../src/upstream/circuit/routes.ts'
+import { Routes } from '../../../src/upstream/circuit/healthy-routes.ts'
 
 suite('the healthy routes of an endpoint', () => {
   test('are unknown at first', () => equal(new Routes().isOtherHealthy('/orders'), false))

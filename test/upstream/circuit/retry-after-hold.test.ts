@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { RetryAfterHold } from '../../../src/upstream/circuit/hold.ts'
+import { RetryAfterHold } from '../../../src/upstream/circuit/retry-after-hold.ts'
 
 suite('a hold of calls', () => {
   test('lasts as long as the longest that was asked for', () => {
