@@ -10,8 +10,8 @@ import type { CallSettings } from './settings.ts'
 
 /** The caller's side of a relayed call. */
 export interface Relay {
-  /** The longest time to wait for that caller, in ms. */
-  readonly callerTimeout: number
+  /** The longest time to wait for the next part of that caller's body, in ms. */
+  readonly uploadTimeout: number
 }
 
 /** What a {@link Call} is created from. */

@@ -193,8 +193,8 @@ export const phaseOf = (call: Call): Phase => (waitsForCaller(call) ? 'caller' :
  */
 export function uploadTime(call: Call, limit: number, now: number): number {
   if (call.relay === undefined) return 0
-  const { callerTimeout } = call.relay
-  return call.turnAt - now + (isUploading(call) && waitsForCaller(call) ? callerTimeout : limit)
+  const { uploadTimeout } = call.relay
+  return call.turnAt - now + (isUploading(call) && waitsForCaller(call) ? uploadTimeout : limit)
 }
 
 /** Runs `replied` when the reply arrives, before any code that awaits it. */

@@ -4,7 +4,7 @@ import { DeadlineExceededError } from '../outcome/errors.ts'
 import type { Layer } from '../call/layer.ts'
 import { DURING } from '../outcome/upstream-error.ts'
 import { verdictOfTimeout } from '../outcome/verdict.ts'
-import { phaseOf, rejected, uploadTime } from '../call/completion.ts'
+import { isUploading, phaseOf, rejected, uploadTime, waitsForCaller } from '../call/completion.ts'
 
 const IN_FLIGHT: ReadonlySet<string> = new Set(['connect', 'headers', 'body'])
 
@@ -26,17 +26,22 @@ export const deadline = (env: Env): Layer => next => call => {
   return next(call)
 }
 
-/** A caller that gets the response as it is may take its time with the request: the deadline is the upstream's part of it. */
+/**
+ * The caller of a relayed call may take its time with the request's body: the deadline is for the upstream's part, and a limit of
+ * its own for each pause of the caller's.
+ */
 function arm(call: Call, env: Env, ms: number): void {
-  call.deadlineTimer = env.clock.after(ms, late => {
+  const pause = call.relay !== undefined && call.body !== undefined ? call.relay.uploadTimeout : Infinity
+  call.deadlineTimer = env.clock.after(Math.min(ms, pause), late => {
     const now = env.clock.now()
     const more = uploadTime(call, call.settings.deadline, now)
-    if (more <= 0) {
+    const left = isUploading(call) && waitsForCaller(call) ? more : Math.max(more, call.deadlineAt - now)
+    if (left <= 0) {
       call.cancel(exceeded(call, env, late))
       return
     }
-    call.deadlineAt = now + more
-    arm(call, env, more)
+    call.deadlineAt = Math.max(call.deadlineAt, now + left)
+    arm(call, env, left)
   })
 }
 
@@ -47,6 +52,6 @@ function exceeded(call: Call, env: Env, late: number): DeadlineExceededError {
   trace.mark(`deadline exceeded ${DURING[phase]}${late > 1_000 ? ' (the event loop was blocked)' : ''}`, now)
   const stalled = env.clock.stalledAt >= call.attemptAt
   const verdict = IN_FLIGHT.has(phase) ? verdictOfTimeout(now - call.turnAt, deadline, usualLatency, stalled) : 'none'
-  const limit = phase === 'caller' ? call.relay?.callerTimeout : undefined
+  const limit = phase === 'caller' ? call.relay?.uploadTimeout : undefined
   return new DeadlineExceededError(trace, limit ?? deadline, phase, { sent, verdict })
 }

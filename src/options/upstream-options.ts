@@ -15,8 +15,8 @@ export interface UpstreamOptions {
   /** Maximum duration of one attempt, in ms; at most the deadline. @default the deadline */
   readonly attemptTimeout?: number
   /**
-   * Maximum time, in ms, for which a caller of `dispatcher()` or `fetch` may send nothing of its request's body, or read nothing
-   * of its response: time that the deadline does not count there. @default 300000
+   * Maximum time, in ms, for which a caller of `dispatcher()` or `fetch` may read nothing of its response, or send nothing of its
+   * request's body (there at most the deadline): time that the deadline does not count. @default 300000
    */
   readonly callerTimeout?: number
   /** Request header that carries the time left until the deadline, in ms; false: none. @default false */

@@ -57,6 +57,12 @@ class RelayController implements Controller {
   }
 }
 
+/** How long a caller is waited for, in ms. */
+export interface CallerTimeouts {
+  readonly uploadTimeout: number
+  readonly readTimeout: number
+}
+
 /**
  * The caller's side of a relayed call: its handler, which sees one response and no attempt that was retried. An error that the
  * handler throws ends the call, as with undici's own dispatchers.
@@ -75,15 +81,18 @@ export class RelayedRequest implements ActiveRequest, Relay {
   #heldBack: RelayedResponse | undefined
   #isOver = false
   readonly #handler: Dispatcher.DispatchHandler
-  readonly callerTimeout: number
+  readonly uploadTimeout: number
+  /** The longest time for which the caller may read nothing of the response, in ms. */
+  readonly readTimeout: number
   readonly #onOver: () => void
 
   /** @param onOver - runs when the request is over, before the caller's handler. */
   constructor(
     options: DispatchOptions, handler: Dispatcher.DispatchHandler, onOver: (request: RelayedRequest) => void,
-    callerTimeout: number,
+    { uploadTimeout, readTimeout }: CallerTimeouts,
   ) {
-    this.callerTimeout = callerTimeout
+    this.uploadTimeout = uploadTimeout
+    this.readTimeout = readTimeout
     this.options = options
     this.headers = rereadable(options.headers)
     this.body = oneShotBody(options)

@@ -151,10 +151,10 @@ export class RelayedExchange extends Exchange implements RelayedBody, RelayedRes
   /** A response that its caller does not read holds a connection, so this wait has an end, too. */
   #awaitReader(): void {
     const { call: { trace } } = this
-    const { callerTimeout } = this.#relay
+    const { readTimeout } = this.#relay
     if (this.#isDone) return
-    this.#readTimer ??= this.clock.after(callerTimeout, () => {
-      this.stop(new DeadlineExceededError(trace, callerTimeout, 'caller', { sent: 'maybe', verdict: 'none' }))
+    this.#readTimer ??= this.clock.after(readTimeout, () => {
+      this.stop(new DeadlineExceededError(trace, readTimeout, 'caller', { sent: 'maybe', verdict: 'none' }))
     })
   }
 

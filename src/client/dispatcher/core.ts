@@ -67,9 +67,11 @@ export class DispatcherCore {
     checkDispatchOptions(options, handler)
     const upstream = known ?? this.#upstreams.at(origin, options.method, pathOf(options))
     if (!this.#upstreams.isOpen(upstream)) throw this.#upstreams.refuseDraining(upstream, options.method, pathOf(options))
-    const { retry, breaker, limit } = upstream.policy
+    const { retry, breaker, limit, deadline } = upstream.policy
     if (retry === false && breaker === false && limit === false) return this.#passthrough(upstream, origin, options, handler)
-    const relayed = new RelayedRequest(options, handler, this.#onOver, callerTimeout ?? upstream.policy.callerTimeout)
+    const readTimeout = callerTimeout ?? upstream.policy.callerTimeout
+    const uploadTimeout = callerTimeout ?? Math.min(readTimeout, deadline)
+    const relayed = new RelayedRequest(options, handler, this.#onOver, { uploadTimeout, readTimeout })
     this.#active.add(relayed)
     return sendRelayed(this.#send, upstream, relayed)
   }
