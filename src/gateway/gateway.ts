@@ -9,7 +9,7 @@ import { gatewayPolicy, type GatewayOptions } from './options.ts'
 import { sendProblem } from './problem.ts'
 import { forwardsLeft, refusalOf } from './refusal.ts'
 import { headerFor, pathFor, targetOf } from './request.ts'
-import { asksForWebSocket, awaitsTurn, handBack, responseOn, UpgradeHandler, type Upgraded } from './upgrade.ts'
+import { asksForWebSocket, awaitsTurn, handBack, READS_BODIES, responseOn, UpgradeHandler, type Upgraded } from './upgrade.ts'
 import { chooserOf } from './upstreams.ts'
 
 /** A reverse proxy on top of a client: a request handler for `node:http`, Express and compatible frameworks. */
@@ -96,11 +96,19 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
   }
   const upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     if (awaitsTurn(socket, () => { upgrade(req, socket, head) })) return
-    if (!asksForWebSocket(req) && handBack(req, socket, head)) return
+    const isWebSocket = asksForWebSocket(req)
+    // What Node has read of the request cannot be handed back: this response is then the last on its connection.
+    const isReadByNode = hasBody(req) && READS_BODIES
+    if (!isWebSocket && !isReadByNode && handBack(req, socket, head)) return
     const res = responseOn(req, socket)
-    // Node does not read the body of an upgrade request, but treats it as the first bytes of the new protocol.
+    if (!isWebSocket && isReadByNode) {
+      if (req.headers.expect?.toLowerCase() === '100-continue') res.writeContinue()
+      gateway(req, res)
+      return
+    }
+    // A WebSocket has no body; Node before 26 would treat one as the first bytes of the new protocol.
     if (hasBody(req)) problem(res, 'http_request_error')
-    else if (!asksForWebSocket(req)) gateway(req, res)
+    else if (!isWebSocket) gateway(req, res)
     else if (open.size >= policy.maxUpgrades) problem(res, 'connection_limit_reached')
     else {
       open.add(socket)

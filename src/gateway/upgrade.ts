@@ -27,9 +27,12 @@ export interface Upgraded {
 export const asksForWebSocket = ({ method, headers: { upgrade = '' } }: IncomingMessage): boolean =>
   method === 'GET' && upgrade.split(',').some(protocol => protocol.trim().toLowerCase() === 'websocket')
 
+/** Whether Node reads the bodies of requests that ask for an upgrade, as it does from version 26 on. */
+export const READS_BODIES: boolean = Number(process.versions.node.split('.', 1)[0]) >= 26
+
 /**
  * Whether responses to earlier requests on a connection are still due; if so, calls a function after the current response,
- * but not if the connection has closed by then. Node emits \`upgrade\` without waiting for them.
+ * but not if the connection has closed by then. Node emits `upgrade` without waiting for them.
  */
 export function awaitsTurn(socket: Duplex, next: () => void): boolean {
   // Node's own mark; there is no public one. A response on a socket that has this mark cannot be assigned to it.

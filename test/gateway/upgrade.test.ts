@@ -5,6 +5,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { suite, test, type TestContext } from 'node:test'
 import { connect as connectSecurely } from 'node:tls'
 import { WebSocket, WebSocketServer } from 'ws'
+import { READS_BODIES } from '../../src/gateway/upgrade.ts'
 import { closing, eventually, inTime } from '../support/check.ts'
 import { OFF, ON, startPeer } from '../support/dispatching.ts'
 import { startGateway, talk } from '../support/gateway-under-test.ts'
@@ -186,8 +187,11 @@ suite('a request for any other upgrade', () => {
       H2C('POST', 'content-length: 5\r\n'), 'first', H2C('POST', 'transfer-encoding: chunked\r\n'), '6\r\nsecond\r\n0\r\n\r\n',
       'GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n',
     ].join(''))
-    match(heard, /"body":"first"[^]*"body":"second"[^]*"url":"\/last"/)
-    equal(heard.match(/HTTP\/1\.1 200 OK/g)?.length, 3)
+    // Where Node has read the first body, what follows it is another connection's.
+    const all = READS_BODIES ? /"body":"first"/ : /"body":"first"[^]*"body":"second"[^]*"url":"\/last"/
+    match(heard, all)
+    equal(heard.match(/HTTP\/1\.1 200 OK/g)?.length, READS_BODIES ? 1 : 3)
+    if (READS_BODIES) match(heard, /connection: close/i)
   })
 
   test('is answered with a body that comes later, over TLS too', async t => {
