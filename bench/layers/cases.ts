@@ -1,7 +1,8 @@
 import type { Dispatcher } from 'undici'
-import { createClient, type Client, type DispatcherLike, type UpstreamOptions } from '../../src/index.ts'
+import { createClient, type Client, type ClientOptions, type DispatcherLike, type UpstreamOptions } from '../../src/index.ts'
 import type { Guarded, GuardOptions } from '../contenders/guard.ts'
 import type { Exchange } from '../contenders/undici.ts'
+import { systemEnv } from '../../src/clock.ts'
 import { NoopTransport, silentTransport } from './transport.ts'
 
 /** One call; what is measured. Rejections are part of it. */
@@ -10,7 +11,7 @@ export type Probe = () => Promise<unknown>
 const URL = 'http://service.internal/invoices/7'
 const FAILED = { status: 502, body: Buffer.from('bad gateway') }
 
-const clientOver = (transport: DispatcherLike, options: UpstreamOptions = {}): Client =>
+const clientOver = (transport: DispatcherLike, options: ClientOptions = {}): Client =>
   createClient({ ...options, pool: { factory: () => transport } })
 
 /** Settled either way, at the same small cost for all. */
@@ -62,7 +63,10 @@ async function failing(send: (client: Client) => Promise<unknown>, retry: Upstre
  * or the one that waits.
  */
 function fullQueue(): Probe {
-  const client = clientOver(silentTransport, { deadline: 3_600_000, limit: { max: 1, queue: 1 } })
+  // No timers: a limit that is stuck for a second would let one more call in.
+  const clock = { now: () => systemEnv.clock.now(), after: () => ({ cancel: ignore }), stalledAt: -Infinity }
+  const env = { clock, random: systemEnv.random }
+  const client = clientOver(silentTransport, { deadline: 3_600_000, limit: { max: 1, queue: 1 }, env })
   const refusals: (() => void)[] = []
   const refused = (): void => { refusals.pop()?.() }
   const call = (): void => { void client.get(URL).then(ignore, refused) }
