@@ -77,7 +77,9 @@ export const breaker = (env: Env): Layer => next => {
 function repeats(call: Call, circuit: Circuit, verdict: Verdict): boolean {
   if (!failed(verdict) || call.admission < 0) return false
   const endpoint = endpointOf(call)
-  if (call.blamed?.includes(endpoint) === true) return circuit.routes.isOtherHealthy(call.target)
+  // Beyond that many in a row it is no matter of one route.
+  const isRun = circuit.gateway >= (call.policy.breaker || { consecutive: 0 }).consecutive
+  if (call.blamed?.includes(endpoint) === true) return !isRun && circuit.routes.isOtherHealthy(call.target)
   call.blamed ??= []
   call.blamed.push(endpoint)
   return false
