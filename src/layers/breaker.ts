@@ -28,7 +28,7 @@ export const breaker = (env: Env): Layer => next => {
     }
     // A latency that includes a stall of this process says nothing about the endpoint.
     const latency = env.clock.stalledAt >= call.attemptAt ? undefined : latencyOf(call, reply, now)
-    const isNew = error instanceof ConnectionError || !repeats(call, circuit, verdict)
+    const isNew = error instanceof ConnectionError || !repeats(call, circuit, policy, verdict)
     circuit.settle(call.admission, isNew ? verdict : 'none', latency, now)
     if (verdict === 'healthy') {
       circuit.routes.healthy(call.target)
@@ -74,12 +74,13 @@ export const breaker = (env: Env): Layer => next => {
  * healthy, they do count: they are what shows an outage to a client with few calls. A probe counts each time, and so does a
  * failed connection, which is not a matter of the route.
  */
-function repeats(call: Call, circuit: Circuit, verdict: Verdict): boolean {
+function repeats(call: Call, circuit: Circuit, { consecutive }: BreakerPolicy, verdict: Verdict): boolean {
   if (!failed(verdict) || call.admission < 0) return false
   const endpoint = endpointOf(call)
-  // Beyond that many in a row it is no matter of one route.
-  const isRun = circuit.gateway >= (call.policy.breaker || { consecutive: 0 }).consecutive
-  if (call.blamed?.includes(endpoint) === true) return !isRun && circuit.routes.isOtherHealthy(call.target)
+  // Once that many in a row have failed, one route alone does not explain it.
+  if (call.blamed?.includes(endpoint) === true) {
+    return circuit.gateway < consecutive && circuit.routes.isOtherHealthy(call.target)
+  }
   call.blamed ??= []
   call.blamed.push(endpoint)
   return false
